@@ -1,0 +1,1 @@
+//! Elbow: an elastic load balancer of your own.

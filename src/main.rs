@@ -1,0 +1,2 @@
+//! The `elbow` command.
+fn main() {}
