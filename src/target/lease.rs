@@ -1,0 +1,53 @@
+//! The right to send one request to one target.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::{Target, TargetHealth};
+
+/// Counts as one request in flight at its target until it is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    target: Arc<Target>,
+    fail_open: bool,
+}
+
+impl Lease {
+    /// Takes a place at the target. `fail_open` says that the target was chosen although it is
+    /// unhealthy, because no other was better.
+    pub fn new(target: Arc<Target>, fail_open: bool) -> Self {
+        target.state.enter();
+        Self { target, fail_open }
+    }
+
+    /// Whether the target was chosen although unhealthy (ALB: `UnhealthyRoutingRequestCount`).
+    pub fn is_fail_open(&self) -> bool {
+        self.fail_open
+    }
+
+    /// Whether the target has turned unhealthy since it was chosen as a healthy one.
+    pub fn has_turned_unhealthy(&self) -> bool {
+        !self.fail_open && self.target.state.health() == TargetHealth::Unhealthy
+    }
+
+    /// When this request is cut off because the target is being deregistered.
+    pub fn cut_at(&self) -> Option<Instant> {
+        self.target.state.drains_until()
+    }
+}
+
+impl Deref for Lease {
+    type Target = Arc<Target>;
+
+    fn deref(&self) -> &Arc<Target> {
+        &self.target
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.target.state.leave();
+    }
+}

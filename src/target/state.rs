@@ -1,0 +1,310 @@
+//! What has happened to a target since it was registered; survives reloads.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::{
+    HealthMachine, HealthReason, Outcome, ProbeRecord, ProbeRing, TargetHealth, Thresholds,
+    Transition,
+};
+
+/// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
+/// targets can tell in one load that it is stale.
+#[derive(Debug, Default)]
+pub struct Epoch(AtomicU64);
+
+impl Epoch {
+    /// The number of changes so far.
+    pub fn current(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Notes a change.
+    pub fn advance(&self) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// A target's health as an operator sees it: state, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// The state.
+    pub state: TargetHealth,
+    /// Why; none when healthy.
+    pub reason: Option<HealthReason>,
+}
+
+/// The live state of one target. Shared by every snapshot that registers the target.
+#[derive(Debug)]
+pub struct TargetState {
+    /// What a pick reads: `Live::health` as one byte.
+    health: AtomicU8,
+    in_flight: AtomicU32,
+    draining: AtomicBool,
+    resolved: ArcSwapOption<SocketAddr>,
+    epoch: Arc<Epoch>,
+    live: Mutex<Live>,
+}
+
+#[derive(Debug, Default)]
+struct Live {
+    machine: HealthMachine,
+    /// Set when nothing sends the target traffic, or its health is not checked.
+    standing: Option<HealthReason>,
+    drain: Option<Drain>,
+    probes: ProbeRing,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    until: Instant,
+}
+
+impl TargetState {
+    /// A target registered just now. Changes of its eligibility advance `epoch`.
+    pub fn new(epoch: Arc<Epoch>) -> Self {
+        Self {
+            health: AtomicU8::new(TargetHealth::Initial as u8),
+            in_flight: AtomicU32::new(0),
+            draining: AtomicBool::new(false),
+            resolved: ArcSwapOption::empty(),
+            epoch,
+            live: Mutex::default(),
+        }
+    }
+
+    /// The state that decides eligibility, without time: a target whose deregistration delay has
+    /// elapsed is still `Draining` here. One atomic load.
+    pub fn health(&self) -> TargetHealth {
+        TargetHealth::ALL[usize::from(self.health.load(Ordering::Acquire))]
+    }
+
+    /// State and reason as an operator sees them at `now`.
+    pub fn describe(&self, now: Instant) -> Health {
+        self.live.lock().describe(now)
+    }
+
+    /// Requests in flight.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the first probe is on its way.
+    pub fn checking(&self) {
+        self.live.lock().machine.checking();
+    }
+
+    /// Takes the finding of one probe in; returns the transition that it caused, if any.
+    pub fn observe(&self, record: ProbeRecord, thresholds: &Thresholds) -> Option<Transition> {
+        let mut live = self.live.lock();
+        let transition = live.machine.observe(&record.outcome, thresholds);
+        live.probes.push(record);
+        self.publish(&live);
+        transition
+    }
+
+    /// The kept probes, oldest first.
+    pub fn probes(&self) -> Vec<ProbeRecord> {
+        self.live.lock().probes.iter().cloned().collect()
+    }
+
+    /// Says why nothing probes the target: its group is in no rule, its zone is not enabled, or
+    /// checks are switched off. `None` ends it: the target starts again as a new one.
+    pub fn stand(&self, reason: Option<HealthReason>) {
+        let mut live = self.live.lock();
+        if live.standing == reason {
+            return;
+        }
+        if reason.is_none() {
+            live.machine = HealthMachine::default();
+        }
+        live.standing = reason;
+        self.publish(&live);
+    }
+
+    /// Deregisters: no new requests from now on; those in flight may finish until `now + delay`.
+    /// A target that is draining already keeps its deadline.
+    pub fn drain(&self, now: Instant, delay: Duration) {
+        let mut live = self.live.lock();
+        live.drain.get_or_insert(Drain { until: now + delay });
+        self.draining.store(true, Ordering::Release);
+        self.publish(&live);
+    }
+
+    /// Registers again: the target starts as a new one and needs one pass.
+    pub fn register(&self) {
+        let mut live = self.live.lock();
+        if live.drain.take().is_some() {
+            live.machine = HealthMachine::default();
+        }
+        self.draining.store(false, Ordering::Release);
+        self.publish(&live);
+    }
+
+    /// When requests in flight are cut off; none unless draining. One atomic load when it is not.
+    pub fn drains_until(&self) -> Option<Instant> {
+        if !self.draining.load(Ordering::Acquire) {
+            return None;
+        }
+        self.live.lock().drain.map(|drain| drain.until)
+    }
+
+    /// The address that the target's name stood for when it was last resolved.
+    pub fn resolved(&self) -> Option<SocketAddr> {
+        self.resolved.load().as_deref().copied()
+    }
+
+    /// Notes what the target's name stands for now. Returns whether that is new.
+    pub fn resolve(&self, address: SocketAddr) -> bool {
+        let before = self.resolved.swap(Some(Arc::new(address)));
+        before.as_deref() != Some(&address)
+    }
+
+    /// Only a lease may count.
+    pub(super) fn enter(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Only a lease may count.
+    pub(super) fn leave(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Makes the locked state visible to picks.
+    fn publish(&self, live: &Live) {
+        let health = live.eligibility() as u8;
+        if self.health.swap(health, Ordering::AcqRel) != health {
+            self.epoch.advance();
+        }
+    }
+}
+
+impl Live {
+    fn eligibility(&self) -> TargetHealth {
+        match (&self.drain, &self.standing) {
+            (Some(_), _) => TargetHealth::Draining,
+            (None, Some(HealthReason::HealthCheckDisabled)) => TargetHealth::Unavailable,
+            (None, Some(_)) => TargetHealth::Unused,
+            (None, None) => self.machine.state(),
+        }
+    }
+
+    fn describe(&self, now: Instant) -> Health {
+        let (state, reason) = match (&self.drain, &self.standing) {
+            (Some(drain), _) if now < drain.until => (
+                TargetHealth::Draining,
+                Some(HealthReason::DeregistrationInProgress),
+            ),
+            (Some(_), _) => (TargetHealth::Unused, Some(HealthReason::NotRegistered)),
+            (None, Some(reason)) => (self.eligibility(), Some(reason.clone())),
+            (None, None) => (self.machine.state(), self.machine.reason().cloned()),
+        };
+        Health { state, reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+
+    const ALB: Thresholds = Thresholds {
+        healthy: 5,
+        unhealthy: 2,
+    };
+    const DELAY: Duration = Duration::from_secs(300);
+
+    fn healthy() -> (TargetState, Arc<Epoch>) {
+        let epoch = Arc::new(Epoch::default());
+        let state = TargetState::new(Arc::clone(&epoch));
+        state.observe(pass(), &ALB);
+        (state, epoch)
+    }
+
+    fn pass() -> ProbeRecord {
+        ProbeRecord {
+            at: SystemTime::UNIX_EPOCH,
+            address: None,
+            outcome: Outcome::Pass,
+            status: Some(200),
+            latency: Duration::ZERO,
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_draining_target_says_so_for_the_whole_delay_and_is_then_not_registered() {
+        let (state, _) = healthy();
+        let now = Instant::now();
+        state.drain(now, DELAY);
+        assert_eq!(state.health(), TargetHealth::Draining);
+        let late = state.describe(now + DELAY - Duration::from_millis(1));
+        assert_eq!(late.state, TargetHealth::Draining);
+        assert_eq!(late.reason, Some(HealthReason::DeregistrationInProgress));
+        let after = state.describe(now + DELAY);
+        assert_eq!(after.state, TargetHealth::Unused);
+        assert_eq!(after.reason, Some(HealthReason::NotRegistered));
+    }
+
+    #[test]
+    fn a_pass_does_not_end_a_drain() {
+        let (state, _) = healthy();
+        state.drain(Instant::now(), DELAY);
+        state.observe(pass(), &ALB);
+        assert_eq!(state.health(), TargetHealth::Draining);
+    }
+
+    #[test]
+    fn a_target_registered_again_needs_one_pass() {
+        let (state, _) = healthy();
+        state.drain(Instant::now(), DELAY);
+        state.register();
+        assert_eq!(state.health(), TargetHealth::Initial);
+        state.observe(pass(), &ALB);
+        assert_eq!(state.health(), TargetHealth::Healthy);
+    }
+
+    #[test]
+    fn registering_a_registered_target_changes_nothing() {
+        let (state, epoch) = healthy();
+        let before = epoch.current();
+        state.register();
+        assert_eq!(state.health(), TargetHealth::Healthy);
+        assert_eq!(epoch.current(), before);
+    }
+
+    #[test]
+    fn only_a_change_of_eligibility_advances_the_epoch() {
+        let (state, epoch) = healthy();
+        let before = epoch.current();
+        state.observe(pass(), &ALB);
+        assert_eq!(epoch.current(), before);
+        state.drain(Instant::now(), DELAY);
+        assert_eq!(epoch.current(), before + 1);
+    }
+
+    #[test]
+    fn a_group_that_comes_into_use_starts_its_targets_as_new() {
+        let (state, _) = healthy();
+        state.stand(Some(HealthReason::NotInUse));
+        assert_eq!(state.health(), TargetHealth::Unused);
+        state.stand(None);
+        assert_eq!(state.health(), TargetHealth::Initial);
+    }
+
+    #[test]
+    fn the_last_thirty_two_probes_are_kept() {
+        let (state, _) = healthy();
+        for _ in 0..40 {
+            state.observe(pass(), &ALB);
+        }
+        assert_eq!(state.probes().len(), 32);
+    }
+}
