@@ -1,3 +1,4 @@
 //! Elbow: an elastic load balancer of your own.
 
+pub mod config;
 pub mod target;

@@ -10,8 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{
-    HealthMachine, HealthReason, Outcome, ProbeRecord, ProbeRing, TargetHealth, Thresholds,
-    Transition,
+    HealthMachine, HealthReason, ProbeRecord, ProbeRing, TargetHealth, Thresholds, Transition,
 };
 
 /// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible

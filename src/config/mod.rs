@@ -1,0 +1,7 @@
+//! What the operator writes, and whether it makes sense.
+
+mod document;
+mod value;
+
+pub use document::*;
+pub use value::{Size, Span};
