@@ -1,1 +1,3 @@
 //! Elbow: an elastic load balancer of your own.
+
+pub mod routing;
