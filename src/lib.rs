@@ -1,4 +1,11 @@
 //! Elbow: an elastic load balancer of your own.
 
 pub mod config;
+pub mod metrics;
+pub mod net;
+pub mod proxy;
+pub mod routing;
+pub mod server;
+pub mod snapshot;
 pub mod target;
+pub mod target_group;
