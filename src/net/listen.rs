@@ -114,10 +114,8 @@ mod tests {
         let sockets = listen(loopback(0), 1).unwrap();
         let address = sockets[0].local_addr().unwrap();
         let _client = TcpStream::connect(address).unwrap();
-        let listener = tokio::net::TcpListener::from_std(
-            sockets.into_iter().next().unwrap(),
-        )
-        .unwrap();
+        let listener =
+            tokio::net::TcpListener::from_std(sockets.into_iter().next().unwrap()).unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
         assert!(accepted.nodelay().unwrap());
     }

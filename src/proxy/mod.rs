@@ -38,7 +38,8 @@ impl Proxy {
             () = drain.cancelled() => return,
             _ = stream.read(&mut head) => {}
         }
-        let answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        let answer =
+            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
         let _ = stream.write_all(answer).await;
         let _ = stream.shutdown().await;
     }

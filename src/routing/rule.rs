@@ -273,6 +273,19 @@ impl<A> RuleTable<A> {
     pub fn default_action(&self) -> &A {
         &self.default
     }
+
+    /// The same rules with other actions.
+    pub fn map<B>(self, mut change: impl FnMut(A) -> B) -> RuleTable<B> {
+        let rules = self.rules.into_iter().map(|rule| Rule {
+            priority: rule.priority,
+            conditions: rule.conditions,
+            action: change(rule.action),
+        });
+        RuleTable {
+            rules: rules.collect(),
+            default: change(self.default),
+        }
+    }
 }
 
 /// `host` itself, as nearly always, or its lower-case form in `lower`.

@@ -75,7 +75,10 @@ pub enum ServerError {
         address: SocketAddr,
     },
     /// The system refuses the address.
-    #[error("cannot listen on {address} for load balancer {load_balancer:?}: {}", advice(source))]
+    #[error(
+        "cannot listen on {address} for load balancer {load_balancer:?}: {}",
+        advice(source)
+    )]
     Listen {
         /// Who wants it.
         load_balancer: Arc<str>,
@@ -88,7 +91,7 @@ pub enum ServerError {
 
 /// Identifies a listening socket over reloads. A load balancer that is renamed keeps its sockets;
 /// port 0 is another port each time, so there its name belongs to the identity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Spot {
     address: SocketAddr,
     owner: Option<Arc<str>>,

@@ -18,7 +18,9 @@ impl Admissions {
         // Counting first and looking then never admits too many, whatever other workers do.
         let admission = Admission(Arc::clone(this));
         let before = this.0.fetch_add(1, Ordering::Relaxed);
-        limit.is_none_or(|limit| before < limit).then_some(admission)
+        limit
+            .is_none_or(|limit| before < limit)
+            .then_some(admission)
     }
 }
 

@@ -21,10 +21,10 @@ pub struct Choice {
 }
 
 impl Forward {
-    /// Forwards to `choices` by weight; `None` when there is nothing to choose from.
-    pub fn new(choices: Vec<Choice>) -> Option<Self> {
+    /// Forwards to `choices` by weight.
+    pub fn new(choices: Vec<Choice>) -> Self {
         let total = choices.iter().map(|choice| choice.weight).sum();
-        (!choices.is_empty()).then_some(Self { choices, total })
+        Self { choices, total }
     }
 
     /// The groups and their shares.
@@ -32,23 +32,23 @@ impl Forward {
         &self.choices
     }
 
-    /// A group by weight, at random. With a single group: that one, and no random number is spent.
-    pub fn choose(&self) -> &Arc<Group> {
+    /// A group by weight, at random; `None` when the weights are all 0: such a rule is valid, and
+    /// its requests have nowhere to go. With a single group no random number is spent.
+    pub fn choose(&self) -> Option<&Arc<Group>> {
         match &*self.choices {
-            [only] => &only.group,
-            _ => self.at(fastrand::u32(0..self.total.max(1))),
+            [only] if only.weight > 0 => Some(&only.group),
+            _ if self.total == 0 => None,
+            _ => self.at(fastrand::u32(0..self.total)),
         }
     }
 
-    /// The group whose share covers `point`, which lies below the sum of the weights. The weights
-    /// may all be 0; then it is the first.
-    fn at(&self, mut point: u32) -> &Arc<Group> {
-        for choice in &self.choices {
-            if point < choice.weight {
-                return &choice.group;
-            }
-            point -= choice.weight;
-        }
-        &self.choices[0].group
+    /// The group whose share covers `point`, which lies below the sum of the weights.
+    fn at(&self, mut point: u32) -> Option<&Arc<Group>> {
+        let covering = self.choices.iter().find(|choice| {
+            let covers = point < choice.weight;
+            point = point.saturating_sub(choice.weight);
+            covers
+        });
+        covering.map(|choice| &choice.group)
     }
 }

@@ -59,7 +59,9 @@ impl Snapshot {
 
     /// The load balancer of that name.
     pub fn load_balancer(&self, name: &str) -> Option<&Arc<LoadBalancer>> {
-        self.load_balancers.iter().find(|found| &*found.name == name)
+        self.load_balancers
+            .iter()
+            .find(|found| &*found.name == name)
     }
 
     /// The groups of the configuration, then those deleted whose targets still drain.
