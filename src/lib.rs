@@ -1,4 +1,6 @@
 //! Elbow: an elastic load balancer of your own.
 
+pub mod balance;
 pub mod config;
 pub mod target;
+pub mod target_group;
