@@ -33,7 +33,7 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Acceptor {
     pub(super) shared: Arc<Shared>,
-    pub(super) metrics: Arc<ServerMetrics>,
+    pub(super) metrics: ServerMetrics,
     pub(super) proxy: Arc<Proxy>,
     pub(super) connections: TaskTracker,
 }

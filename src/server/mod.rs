@@ -120,7 +120,7 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let workers = (1..=workers.get())
             .map(|number| {
-                Worker::start(number, Arc::clone(shared), metrics.server(), proxy())
+                Worker::start(number, Arc::clone(shared), metrics.server.clone(), proxy())
                     .map_err(|source| ServerError::Worker { number, source })
             })
             .collect::<Result<_, _>>()?;

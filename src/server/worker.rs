@@ -47,7 +47,7 @@ impl Worker {
     pub(super) fn start(
         number: usize,
         shared: Arc<Shared>,
-        metrics: Arc<ServerMetrics>,
+        metrics: ServerMetrics,
         proxy: Arc<Proxy>,
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
