@@ -3,5 +3,6 @@
 pub mod balance;
 pub mod config;
 pub mod http1;
+pub mod metrics;
 pub mod target;
 pub mod target_group;
