@@ -2,7 +2,13 @@
 
 pub mod balance;
 pub mod config;
+pub mod health;
 pub mod http1;
 pub mod metrics;
+pub mod net;
+pub mod proxy;
+pub mod routing;
+pub mod server;
+pub mod snapshot;
 pub mod target;
 pub mod target_group;

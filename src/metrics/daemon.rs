@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-use super::{MetricsError, gauge};
+use super::{MetricsError, counter, gauge};
 
 /// Reloads of the configuration.
 #[derive(Clone, Debug)]
@@ -60,6 +60,32 @@ impl ReloadMetrics {
     pub fn refused(&self) {
         self.refused.inc();
         self.last_successful.set(0);
+    }
+}
+
+/// What happens to connections before a node can be named, or after its code has failed.
+#[derive(Clone, Debug)]
+pub struct ServerMetrics {
+    /// Times that the system would not give a connection, for example for want of file descriptors.
+    pub accept_errors: IntCounter,
+    /// Connections that ended in a panic.
+    pub panics: IntCounter,
+}
+
+impl ServerMetrics {
+    pub(super) fn new(registry: &Registry) -> Result<Self, MetricsError> {
+        Ok(Self {
+            accept_errors: counter(
+                registry,
+                "elbow_accept_errors_total",
+                "Times that the system would not give a connection that a client had opened.",
+            )?,
+            panics: counter(
+                registry,
+                "elbow_connection_panics_total",
+                "Connections that ended in a panic, which is an error in Elbow.",
+            )?,
+        })
     }
 }
 

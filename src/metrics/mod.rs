@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
-pub use daemon::ReloadMetrics;
+pub use daemon::{ReloadMetrics, ServerMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
 pub use node::{ActiveConnection, NodeMetrics};
 pub use process::ProcessMetrics;
@@ -41,6 +41,8 @@ pub struct MetricsError(#[from] prometheus::Error);
 pub struct Metrics {
     /// Reloads of the configuration.
     pub reload: ReloadMetrics,
+    /// Connections before and after they belong to a node.
+    pub server: ServerMetrics,
     /// Worker threads.
     pub workers: IntGauge,
     registry: Registry,
@@ -64,6 +66,7 @@ impl Metrics {
         daemon::build_info(registry)?;
         Ok(Self {
             reload: ReloadMetrics::new(registry)?,
+            server: ServerMetrics::new(registry)?,
             workers: daemon::workers(registry)?,
             registry: registry.clone(),
             families: Arc::new(Families {
