@@ -10,8 +10,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Resolver;
 use super::probe::Prober;
+use super::report::Report;
 use super::schedule::Schedule;
 use super::task::{self, Assignment};
+use crate::snapshot::Snapshot;
 use crate::target::{Target, TargetKey};
 
 /// Probes the targets of the current snapshot. Dropping it ends all probes; one that is cut off
@@ -34,6 +36,25 @@ impl HealthChecker {
             origin: Instant::now(),
             tasks: HashMap::new(),
         }
+    }
+
+    /// Checks what `snapshot` says from now on: call it after the snapshot has taken over, within a
+    /// tokio runtime. A target new to it is probed at once; one that it has no longer, not any more;
+    /// all others go on at their times, with the new settings. A target whose address was changed
+    /// keeps its health and its times, and is probed at once, too.
+    pub fn reconcile(&mut self, snapshot: &Snapshot) {
+        let assignments = snapshot.groups.iter().flat_map(|(name, group)| {
+            let report = Report {
+                group: Arc::clone(name),
+                metrics: Arc::clone(group.metrics.probes()),
+            };
+            group.probed().map(move |target| Assignment {
+                target: Arc::clone(target),
+                check: Arc::clone(&group.health_check),
+                report: report.clone(),
+            })
+        });
+        self.assign(assignments);
     }
 
     fn assign(&mut self, assignments: impl Iterator<Item = Assignment>) {
