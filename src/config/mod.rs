@@ -1,6 +1,6 @@
 //! What the operator writes, and whether it makes sense.
 
-mod document;
+pub mod document;
 mod valid;
 mod value;
 
