@@ -2,6 +2,7 @@
 
 pub mod balance;
 pub mod config;
+pub mod health;
 pub mod http1;
 pub mod metrics;
 pub mod net;
