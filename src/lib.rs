@@ -1,5 +1,14 @@
 //! Elbow: an elastic load balancer of your own.
 
+pub mod balance;
 pub mod config;
+pub mod health;
 pub mod http1;
+pub mod metrics;
+pub mod net;
+pub mod proxy;
+pub mod routing;
+pub mod server;
+pub mod snapshot;
 pub mod target;
+pub mod target_group;

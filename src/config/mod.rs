@@ -1,7 +1,9 @@
 //! What the operator writes, and whether it makes sense.
 
-mod document;
+pub mod document;
+mod valid;
 mod value;
 
-pub use document::*;
+pub use document::{Config, ForwardedFor, LogFormat, Ranges};
+pub use valid::*;
 pub use value::{Size, Span};

@@ -86,7 +86,7 @@ impl FromStr for Size {
 }
 
 macro_rules! text_value {
-    ($type:ident, $description:literal, $pattern:literal) => {
+    ($type:ident, $name:literal, $form:literal, $description:literal, $pattern:literal) => {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = Cow::<'de, str>::deserialize(deserializer)?;
@@ -102,11 +102,11 @@ macro_rules! text_value {
 
         impl JsonSchema for $type {
             fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
+                $name.into()
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "description": $description, "pattern": $pattern })
+                json_schema!({ "type": "string", "description": $description, "pattern": $pattern, "x-form": $form })
             }
         }
     };
@@ -114,11 +114,15 @@ macro_rules! text_value {
 
 text_value!(
     Span,
+    "Duration",
+    "duration",
     "a duration such as 30s, 500ms or 5m",
     "^[0-9]+ ?(ns|us|ms|s|m|h|d).*$"
 );
 text_value!(
     Size,
+    "Size",
+    "size",
     "a size such as 64KiB, 1MiB or 512B",
     "^[0-9]+ ?(MiB|KiB|B)$"
 );

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{
@@ -48,6 +49,7 @@ pub struct TargetState {
     draining: AtomicBool,
     resolved: ArcSwapOption<SocketAddr>,
     epoch: Arc<Epoch>,
+    renewed: Notify,
     live: Mutex<Live>,
 }
 
@@ -74,6 +76,7 @@ impl TargetState {
             draining: AtomicBool::new(false),
             resolved: ArcSwapOption::empty(),
             epoch,
+            renewed: Notify::new(),
             live: Mutex::default(),
         }
     }
@@ -120,11 +123,15 @@ impl TargetState {
         if live.standing == reason {
             return;
         }
-        if reason.is_none() {
+        let renewed = reason.is_none();
+        if renewed {
             live.machine = HealthMachine::default();
         }
         live.standing = reason;
         self.publish(&live);
+        if renewed {
+            self.renewed.notify_one();
+        }
     }
 
     /// Deregisters: no new requests from now on; those in flight may finish until `now + delay`.
@@ -139,11 +146,27 @@ impl TargetState {
     /// Registers again: the target starts as a new one and needs one pass.
     pub fn register(&self) {
         let mut live = self.live.lock();
-        if live.drain.take().is_some() {
+        let renewed = live.drain.take().is_some();
+        if renewed {
             live.machine = HealthMachine::default();
         }
         self.draining.store(false, Ordering::Release);
         self.publish(&live);
+        if renewed {
+            self.renewed.notify_one();
+        }
+    }
+
+    /// Waits until the target starts again as a new one. One waiter at a time, the target's health
+    /// check, so that it need not wait for its next interval. A renewal that nobody waited for is
+    /// kept: look at [`TargetState::is_new`] for whether it still matters.
+    pub async fn renewed(&self) {
+        self.renewed.notified().await;
+    }
+
+    /// Whether no probe has been sent since the target started as a new one.
+    pub fn is_new(&self) -> bool {
+        self.live.lock().machine.reason() == Some(&HealthReason::RegistrationInProgress)
     }
 
     /// When requests in flight are cut off; none unless draining. One atomic load when it is not.

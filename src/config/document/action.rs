@@ -1,0 +1,85 @@
+//! What happens to a request: forward, redirect, fixed response.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Exactly one of the actions.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Action {
+    /// Forward to one target group, or to several by weight.
+    pub forward: Option<Forward>,
+    /// Redirect the client.
+    pub redirect: Option<Redirect>,
+    /// Answer without a target.
+    pub fixed_response: Option<FixedResponse>,
+}
+
+/// Where to forward: `"group"`, or up to five `{ group, weight }`.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Forward {
+    /// All to one group.
+    Group(String),
+    /// A share to each.
+    Weighted(Vec<WeightedGroup>),
+}
+
+/// One of several groups to forward to.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WeightedGroup {
+    /// The group's name.
+    pub group: String,
+    /// Its share, 0-999.
+    #[schemars(range(max = 999))]
+    #[serde(default = "default::weight")]
+    pub weight: u32,
+}
+
+/// A redirect. What is not given stays as the request has it.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// "HTTP", "HTTPS" or "#{protocol}".
+    #[serde(default)]
+    pub protocol: Option<String>,
+    /// The host, with placeholders.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The port, or "#{port}".
+    #[serde(default)]
+    pub port: Option<String>,
+    /// The path, with placeholders, starting with "/".
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The query, with placeholders, without "?".
+    #[serde(default)]
+    pub query: Option<String>,
+    /// 301 (permanent) or 302 (for now).
+    pub status: u16,
+}
+
+/// An answer without a target.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FixedResponse {
+    /// 2xx, 4xx or 5xx.
+    pub status: u16,
+    /// text/plain, text/css, text/html, application/javascript or application/json.
+    #[serde(default = "default::content_type")]
+    pub content_type: String,
+    /// At most 1024 characters.
+    #[serde(default)]
+    pub body: String,
+}
+
+mod default {
+    pub(super) fn weight() -> u32 {
+        1
+    }
+
+    pub(super) fn content_type() -> String {
+        "text/plain".to_owned()
+    }
+}

@@ -1,0 +1,71 @@
+//! How targets are probed.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::value::Span;
+
+/// How targets are probed. The defaults are ALB's.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct HealthCheck {
+    /// Whether targets are probed at all; without probes they are `unavailable` and take requests.
+    pub enabled: bool,
+    /// "HTTP", "HTTPS" (the target's certificate is not verified) or "TCP".
+    pub protocol: ProbeProtocol,
+    /// A fixed port, 1-65535. Default: the target's own.
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<u16>,
+    /// Path and query, at most 1024 characters.
+    #[schemars(length(min = 1, max = 1024))]
+    pub path: String,
+    /// From the start of one probe to the start of the next, 5s-300s.
+    pub interval: Span,
+    /// How long an answer may take, 2s-120s; shorter than the interval.
+    pub timeout: Span,
+    /// Passes in a row that readmit an unhealthy target, 2-10.
+    pub healthy_threshold: u32,
+    /// Failures in a row that take a target out, 2-10.
+    pub unhealthy_threshold: u32,
+    /// The statuses that pass, 200-499: "200", "200,302", "200-299".
+    pub matcher: String,
+    /// The Host that a probe sends. Default: the target's address and port, as ALB does.
+    pub host: Option<String>,
+    /// More header fields of a probe, such as `X-Forwarded-Proto = "https"`.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            protocol: ProbeProtocol::Http,
+            port: None,
+            path: "/".to_owned(),
+            interval: Span::from_secs(30),
+            timeout: Span::from_secs(5),
+            healthy_threshold: 5,
+            unhealthy_threshold: 2,
+            matcher: "200".to_owned(),
+            host: None,
+            headers: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a probe speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ProbeProtocol {
+    /// GET over plain HTTP/1.1.
+    #[default]
+    #[serde(rename = "HTTP")]
+    Http,
+    /// GET over TLS; the certificate is not verified.
+    #[serde(rename = "HTTPS")]
+    Https,
+    /// A connection that is accepted passes.
+    #[serde(rename = "TCP")]
+    Tcp,
+}

@@ -1,0 +1,88 @@
+//! A listener: where it listens, its rules and their conditions.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, FixedResponse, Forward, Redirect};
+
+/// A listener: protocol, port, rules.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// The port, on every node of the load balancer. 0 lets the system choose (tests).
+    pub port: u16,
+    /// The protocol: "HTTP".
+    #[serde(default)]
+    pub protocol: ListenerProtocol,
+    /// What happens to a request that no rule matches.
+    pub default: Action,
+    /// The rules.
+    #[serde(default)]
+    pub rule: Vec<Rule>,
+}
+
+/// A listener's protocol.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ListenerProtocol {
+    /// Plain HTTP/1.1.
+    #[default]
+    #[serde(rename = "HTTP")]
+    Http,
+}
+
+/// A rule: priority, conditions (all must match; of a condition's values one), one action.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// 1-50000, unique in its listener; the lowest is tried first.
+    #[schemars(range(min = 1, max = 50000))]
+    pub priority: u32,
+    /// host-header: names, with the wildcards * and ?, in any case.
+    #[serde(default)]
+    pub host: Vec<String>,
+    /// path-pattern: paths, with the wildcards * and ?, case-sensitive; never the query.
+    #[serde(default)]
+    pub path: Vec<String>,
+    /// http-request-method: exact, case-sensitive.
+    #[serde(default)]
+    pub method: Vec<String>,
+    /// source-ip: CIDR blocks; the peer of the TCP connection, never X-Forwarded-For.
+    #[serde(default)]
+    pub source_ip: Vec<String>,
+    /// http-header: each entry is a condition of its own; all of them must match.
+    #[serde(default)]
+    pub header: Vec<HeaderCondition>,
+    /// query-string: each entry is a condition of its own; all of them must match.
+    #[serde(default)]
+    pub query: Vec<QueryCondition>,
+    /// Action: forward to one target group, or to several by weight.
+    #[serde(default)]
+    pub forward: Option<Forward>,
+    /// Action: redirect the client.
+    #[serde(default)]
+    pub redirect: Option<Redirect>,
+    /// Action: fixed-response, an answer without a target.
+    #[serde(default)]
+    pub fixed_response: Option<FixedResponse>,
+}
+
+/// An http-header condition.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderCondition {
+    /// The field's name; not Host.
+    pub name: String,
+    /// Values, with the wildcards * and ?, in any case; one of them must match.
+    pub values: Vec<String>,
+}
+
+/// A query-string condition: a key with one of the values must be in the query.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueryCondition {
+    /// The key, with wildcards, in any case. Default: any key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Values, with the wildcards * and ?, in any case; one of them must match.
+    pub values: Vec<String>,
+}

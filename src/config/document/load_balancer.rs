@@ -1,0 +1,122 @@
+//! A load balancer: its nodes and what ALB calls its attributes.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Listener;
+use crate::config::value::{Size, Span};
+
+/// A load balancer: nodes, listeners, and what ALB calls its attributes.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadBalancer {
+    /// Its name: at most 32 letters, digits and hyphens, no hyphen at either end, and not starting
+    /// with "internal-".
+    #[schemars(length(min = 1, max = 32))]
+    pub name: String,
+    /// One node for each enabled zone. Default: one node on all addresses, in no zone.
+    #[serde(default)]
+    pub nodes: Vec<Node>,
+    /// What it listens on.
+    #[serde(default)]
+    pub listener: Vec<Listener>,
+    /// ALB: idle_timeout.timeout_seconds, 1s-4000s. A connection on which nothing moves is closed.
+    #[serde(default = "default::idle_timeout")]
+    pub idle_timeout: Span,
+    /// ALB: client_keep_alive.seconds, 60s-604800s. The longest life of a client connection.
+    #[serde(default = "default::client_keep_alive")]
+    pub client_keep_alive: Span,
+    /// How long a client may take to send the head of a request, from its first byte, 1s-4000s.
+    #[serde(default = "default::header_timeout")]
+    pub header_timeout: Span,
+    /// ALB: routing.http.xff_header_processing.mode. What happens to X-Forwarded-For: "append",
+    /// "preserve" or "remove".
+    #[serde(default)]
+    pub x_forwarded_for: ForwardedFor,
+    /// ALB: routing.http.xff_client_port.enabled. Appends the client's port to its address in
+    /// X-Forwarded-For.
+    #[serde(default)]
+    pub x_forwarded_for_client_port: bool,
+    /// ALB: routing.http.preserve_host_header.enabled. Passes Host on untouched; otherwise the
+    /// listener's port is appended, or on port 80 and 443 taken away.
+    #[serde(default)]
+    pub preserve_host: bool,
+    /// ALB: routing.http.drop_invalid_header_fields.enabled. Removes header fields whose names hold
+    /// anything but letters, digits and hyphens; otherwise they are passed on and counted.
+    #[serde(default)]
+    pub drop_invalid_header_fields: bool,
+    /// The most client connections at a time. Default: no limit of its own.
+    #[schemars(range(min = 1))]
+    #[serde(default)]
+    pub max_connections: Option<usize>,
+    /// How large the parts of a message may be.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// What happens to X-Forwarded-For.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ForwardedFor {
+    /// The client's address is appended.
+    #[default]
+    Append,
+    /// The field is passed on as it came.
+    Preserve,
+    /// The field is removed.
+    Remove,
+}
+
+/// How large the parts of a message may be, 1KiB-1MiB. The defaults are ALB's fixed quotas.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The request line; a longer one is answered with 414.
+    pub request_line: Size,
+    /// One header field of a request.
+    pub header: Size,
+    /// All header fields of a request.
+    pub headers: Size,
+    /// All header fields of a response; a larger head is answered with 502.
+    pub response_headers: Size,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_line: Size::from_kib(16),
+            header: Size::from_kib(16),
+            headers: Size::from_kib(64),
+            response_headers: Size::from_kib(32),
+        }
+    }
+}
+
+/// The address in one zone on which a load balancer answers.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Its availability zone. Default: none, it serves all zones alike.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The address to listen on.
+    pub address: IpAddr,
+}
+
+mod default {
+    use super::Span;
+
+    pub(super) fn idle_timeout() -> Span {
+        Span::from_secs(60)
+    }
+
+    pub(super) fn client_keep_alive() -> Span {
+        Span::from_secs(3600)
+    }
+
+    pub(super) fn header_timeout() -> Span {
+        Span::from_secs(60)
+    }
+}

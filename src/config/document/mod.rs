@@ -1,0 +1,111 @@
+//! The document that the operator writes, in ALB's words, with ALB's defaults.
+//!
+//! Plain data: every provider (the file, later an API or a container engine) contributes one of
+//! these. The doc comments are the manual: `elbow schema` prints them, and the shape of a file is
+//! checked against that schema. Whether the document makes sense is [`super::validate`]'s question.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod action;
+mod health_check;
+mod listener;
+mod load_balancer;
+mod target_group;
+
+pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
+pub use health_check::{HealthCheck, ProbeProtocol};
+pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
+pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node};
+pub use target_group::{Algorithm, Target, TargetGroup, TargetProtocol, ZoneWeight};
+
+use super::value::Span;
+
+/// The configuration of Elbow.
+///
+/// Durations are written "30s", "500ms" or "5m", sizes "64KiB". Unknown keys are errors.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Which numeric ranges are enforced: "alb" (AWS's own) or "relaxed" (for labs and tests).
+    pub ranges: Ranges,
+    /// Worker threads on the data path, 1-1024. Default: one for each processor.
+    #[schemars(range(min = 1, max = 1024))]
+    pub workers: Option<usize>,
+    /// How long requests in flight may take to finish after SIGTERM, 0s-1h.
+    pub shutdown_deadline: Span,
+    /// The admin address: metrics, health, API.
+    pub admin: Admin,
+    /// The access log.
+    pub access_log: AccessLog,
+    /// The load balancers.
+    pub load_balancer: Vec<LoadBalancer>,
+    /// The target groups.
+    pub target_group: Vec<TargetGroup>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            ranges: Ranges::default(),
+            workers: None,
+            shutdown_deadline: Span::from_secs(30),
+            admin: Admin::default(),
+            access_log: AccessLog::default(),
+            load_balancer: Vec::new(),
+            target_group: Vec::new(),
+        }
+    }
+}
+
+/// Which numeric ranges are enforced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ranges {
+    /// AWS's own.
+    #[default]
+    Alb,
+    /// Wide ones, so that a lab or a test need not wait for AWS's shortest interval.
+    Relaxed,
+}
+
+/// The admin address.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Where it listens. Keep it on loopback or behind a firewall: it has no authentication.
+    #[schemars(extend("x-form" = "address-and-port"))]
+    pub address: SocketAddr,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900),
+        }
+    }
+}
+
+/// The access log.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AccessLog {
+    /// The file, or "-" for standard output. Default: no access log. Reopened on SIGUSR1.
+    pub path: Option<PathBuf>,
+    /// The form of a line: "alb" or "json".
+    pub format: LogFormat,
+}
+
+/// The form of an access log line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// ALB's space-delimited fields.
+    #[default]
+    Alb,
+    /// One JSON object a line, the same fields by name.
+    Json,
+}

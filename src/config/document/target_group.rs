@@ -1,0 +1,132 @@
+//! A target group: how its targets are chosen, reached and drained, and which they are.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::HealthCheck;
+use crate::config::value::Span;
+
+/// A target group.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetGroup {
+    /// Its name: at most 32 letters, digits and hyphens, no hyphen at either end.
+    #[schemars(length(min = 1, max = 32))]
+    pub name: String,
+    /// The protocol to the targets: "HTTP".
+    #[serde(default)]
+    pub protocol: TargetProtocol,
+    /// ALB: load_balancing.algorithm.type. "round_robin" or "least_outstanding_requests".
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// ALB: load_balancing.cross_zone.enabled. When false, a node sends only to its own zone.
+    #[serde(default = "default::yes")]
+    pub cross_zone: bool,
+    /// How much of a node's traffic goes to which zone: `{ zone = weight }` for every node alike,
+    /// or `{ entry_zone = { zone = weight } }`. Excludes `cross_zone = false` and `prefer_local`.
+    #[serde(default)]
+    pub zone_weights: BTreeMap<String, ZoneWeight>,
+    /// Keeps traffic in the entry zone while it has the healthy capacity, and spills over in
+    /// proportion as it loses it.
+    #[serde(default)]
+    pub prefer_local: bool,
+    /// Send to all targets when none is healthy (ALB); false answers 503 instead (Classic).
+    #[serde(default = "default::yes")]
+    pub fail_open: bool,
+    /// ALB: deregistration_delay.timeout_seconds, 0s-3600s. How long a target that is taken out may
+    /// go on with its requests in flight.
+    #[serde(default = "default::deregistration_delay")]
+    pub deregistration_delay: Span,
+    /// How long connecting to a target may take, 1s-60s.
+    #[serde(default = "default::connect_timeout")]
+    pub connect_timeout: Span,
+    /// How long a target may take to begin its response, and to go on with it, 1s-4000s. Default:
+    /// the load balancer's idle timeout, as ALB has it.
+    #[serde(default)]
+    pub response_timeout: Option<Span>,
+    /// How often a request that may safely be repeated is tried on another target, 0-10.
+    #[schemars(range(max = 10))]
+    #[serde(default = "default::retries")]
+    pub retries: u32,
+    /// How targets are probed.
+    #[serde(default)]
+    pub health_check: HealthCheck,
+    /// The targets.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+}
+
+/// The protocol to the targets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum TargetProtocol {
+    /// Plain HTTP/1.1.
+    #[default]
+    #[serde(rename = "HTTP")]
+    Http,
+}
+
+/// How the next target is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Algorithm {
+    /// In turn, by weight.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests in flight for its weight.
+    LeastOutstandingRequests,
+}
+
+/// A zone's weight, or an entry zone's own table of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum ZoneWeight {
+    /// The same for every node, 0-999.
+    Weight(u32),
+    /// For the node in this entry zone: zone to weight, 0-999.
+    ByZone(BTreeMap<String, u32>),
+}
+
+/// One target.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its id. Default: the host of its address. Together with the port it identifies the target:
+    /// its health outlives every change of its other settings.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// "10.0.0.6:80", "[fd00::6]:80", or "name:80".
+    pub address: String,
+    /// Its availability zone. Default: none, it serves all zones alike.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Its share relative to the others, 0-999; 0 takes no new requests.
+    #[schemars(range(max = 999))]
+    #[serde(default = "default::weight")]
+    pub weight: u32,
+}
+
+mod default {
+    use super::Span;
+
+    pub(super) fn deregistration_delay() -> Span {
+        Span::from_secs(300)
+    }
+
+    pub(super) fn connect_timeout() -> Span {
+        Span::from_secs(10)
+    }
+
+    pub(super) fn retries() -> u32 {
+        1
+    }
+
+    pub(super) fn weight() -> u32 {
+        1
+    }
+
+    pub(super) fn yes() -> bool {
+        true
+    }
+}

@@ -1,0 +1,7 @@
+//! Sockets: how Elbow listens, and the options that its connections carry.
+//!
+//! Look at [`listen`]. Nothing here knows what is spoken on a socket, or who asked for it.
+
+mod listen;
+
+pub use listen::{listen, set_nodelay};
