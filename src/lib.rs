@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod http1;
+pub mod routing;
 pub mod target;
