@@ -15,6 +15,7 @@ pub mod reload;
 pub mod routing;
 pub mod server;
 pub mod snapshot;
+pub mod routing;
 pub mod target;
 pub mod target_group;
 pub mod telemetry;
