@@ -1,10 +1,7 @@
 //! Elbow: an elastic load balancer of your own.
 
-<<<<<<< HEAD
 pub mod balance;
-=======
 pub mod access_log;
->>>>>>> admin
 pub mod config;
 pub mod health;
 pub mod http1;
