@@ -1,7 +1,7 @@
 //! Elbow: an elastic load balancer of your own.
 
-pub mod balance;
 pub mod access_log;
+pub mod balance;
 pub mod config;
 pub mod health;
 pub mod http1;
@@ -12,7 +12,6 @@ pub mod reload;
 pub mod routing;
 pub mod server;
 pub mod snapshot;
-pub mod routing;
 pub mod target;
 pub mod target_group;
 pub mod telemetry;

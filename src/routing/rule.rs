@@ -62,6 +62,15 @@ impl<A> Rule<A> {
         &self.action
     }
 
+    /// The same rule with another action.
+    pub(super) fn map<B>(self, change: impl FnOnce(A) -> B) -> Rule<B> {
+        Rule {
+            priority: self.priority,
+            conditions: self.conditions,
+            action: change(self.action),
+        }
+    }
+
     /// Every limit that the rule exceeds; empty if it keeps them all.
     pub fn check_limits(&self, limits: &RuleLimits) -> Vec<RuleError> {
         let priority = self.priority;

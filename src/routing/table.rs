@@ -75,6 +75,15 @@ impl<A> RuleTable<A> {
     pub fn default_action(&self) -> &A {
         &self.default
     }
+
+    /// The same rules with other actions.
+    pub fn map<B>(self, mut change: impl FnMut(A) -> B) -> RuleTable<B> {
+        let rules = self.rules.into_iter();
+        RuleTable {
+            rules: rules.map(|rule| rule.map(&mut change)).collect(),
+            default: change(self.default),
+        }
+    }
 }
 
 /// `host` itself, as nearly always, or its lower-case form in `lower`.
