@@ -1,4 +1,5 @@
 //! Elbow: an elastic load balancer of your own.
 
 pub mod config;
+pub mod routing;
 pub mod target;

@@ -1,0 +1,127 @@
+//! `http-header`: any header field but `Host`.
+//!
+//! Name and value have no case. A field that is sent several times is searched in order until one value fits. To ask
+//! for two values at once, write two conditions.
+
+use super::{
+    Case, ConditionError, ConditionKind, Escapes, VALUE_CHARACTERS, Wildcard, check_values,
+};
+use crate::routing::RequestView;
+
+/// ALB's limit for the name.
+const NAME_CHARACTERS: usize = 40;
+
+/// A field and what its value may be, with wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpHeader {
+    name: Box<str>,
+    values: Box<[Wildcard]>,
+}
+
+impl HttpHeader {
+    /// Takes a field name of at most 40 characters without wildcards, not `Host`, and at least one value of at most
+    /// 128 visible ASCII characters or spaces. ALB knows no escape here: `*` and `?` are always wildcards.
+    pub fn new(name: &str, values: &[String]) -> Result<Self, ConditionError> {
+        let is_name = (1..=NAME_CHARACTERS).contains(&name.len()) && name.bytes().all(is_token);
+        if !is_name {
+            return Err(ConditionError::FieldName {
+                name: name.to_owned(),
+                limit: NAME_CHARACTERS,
+            });
+        }
+        if name.eq_ignore_ascii_case("host") {
+            return Err(ConditionError::HostField);
+        }
+        check_values(
+            ConditionKind::HttpHeader,
+            values.iter().map(String::as_str),
+            VALUE_CHARACTERS,
+            |character| matches!(character, ' '..='~'),
+            "visible ASCII characters and spaces",
+        )?;
+        Ok(Self {
+            name: name.into(),
+            values: values
+                .iter()
+                .map(|value| Wildcard::new(value, Case::Insensitive, Escapes::None))
+                .collect(),
+        })
+    }
+
+    pub(super) fn values(&self) -> &[Wildcard] {
+        &self.values
+    }
+
+    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+        request.fields.any(&self.name, &mut |sent| {
+            self.values.iter().any(|value| value.matches(sent))
+        })
+    }
+}
+
+/// RFC 9110, section 5.6.2, without `*`.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+    use crate::routing::sample::{get, values};
+
+    fn browsers() -> HttpHeader {
+        HttpHeader::new("User-Agent", &values(["*Chrome*", "*Safari*"])).unwrap()
+    }
+
+    #[test]
+    fn name_and_value_have_no_case() {
+        let request = get("/").field("user-agent", "Mozilla/5.0 CHROME/120");
+        assert!(browsers().matches(&request.view()));
+    }
+
+    #[test]
+    fn a_field_that_was_not_sent_does_not_match_even_a_star() {
+        let anything = HttpHeader::new("X-Debug", &values(["*"])).unwrap();
+        assert!(!anything.matches(&get("/").view()));
+        assert!(anything.matches(&get("/").field("X-Debug", "").view()));
+    }
+
+    #[test]
+    fn a_repeated_field_is_searched_until_a_value_fits() {
+        let request = get("/")
+            .field("User-Agent", "curl/8")
+            .field("Accept", "Safari")
+            .field("User-Agent", "Safari/17");
+        assert!(browsers().matches(&request.view()));
+        let other = get("/")
+            .field("User-Agent", "curl/8")
+            .field("Accept", "Safari");
+        assert!(!browsers().matches(&other.view()));
+    }
+
+    #[test]
+    fn host_has_a_condition_of_its_own() {
+        let refused = HttpHeader::new("HOST", &values(["a.example.com"])).unwrap_err();
+        assert_eq!(refused, ConditionError::HostField);
+    }
+
+    #[test]
+    fn wildcards_and_separators_are_refused_in_the_name() {
+        for name in ["", "X-*", "X-?", "X Y", "X:", &"a".repeat(41)] {
+            let refused = HttpHeader::new(name, &values(["a"])).unwrap_err();
+            assert!(
+                matches!(refused, ConditionError::FieldName { .. }),
+                "{name}"
+            );
+        }
+        assert!(HttpHeader::new(&"a".repeat(40), &values(["a"])).is_ok());
+    }
+
+    #[test]
+    fn control_characters_are_refused_in_the_value() {
+        for value in ["a\tb", "a\u{7f}", "caf\u{e9}"] {
+            assert!(HttpHeader::new("X-Y", &values([value])).is_err(), "{value}");
+        }
+    }
+}
