@@ -2,4 +2,5 @@
 
 pub mod config;
 pub mod routing;
+pub mod http1;
 pub mod target;

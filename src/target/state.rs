@@ -213,6 +213,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
+    use crate::target::Outcome;
 
     const ALB: Thresholds = Thresholds {
         healthy: 5,

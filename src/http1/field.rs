@@ -1,0 +1,262 @@
+//! Header fields by position in the head they stand in; nothing is copied.
+
+use smallvec::SmallVec;
+
+use super::HeadError;
+
+/// Most heads have fewer fields than this; more go to the heap.
+const USUAL: usize = 24;
+/// More fields than this are refused: a head of the largest permitted size has room for thousands
+/// of tiny ones, whose only use is to keep a parser busy.
+const MOST: usize = 512;
+
+/// A stretch of the head's bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Where `part`, a slice of `whole`, lies in it.
+    pub(super) fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = part.as_ptr().addr() - whole.as_ptr().addr();
+        debug_assert!(start + part.len() <= whole.len());
+        // A head is far smaller than 4 GiB: the scanner's limits came first.
+        Self {
+            start: start as u32,
+            end: (start + part.len()) as u32,
+        }
+    }
+
+    pub(super) fn get(self, whole: &[u8]) -> &[u8] {
+        &whole[self.start as usize..self.end as usize]
+    }
+}
+
+/// Names that mean something to the balancer; all others are passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each is the field of that name")]
+pub enum FieldName {
+    Host,
+    Connection,
+    ContentLength,
+    TransferEncoding,
+    Expect,
+    Upgrade,
+    KeepAlive,
+    ProxyConnection,
+    Te,
+    Trailer,
+    UserAgent,
+    Forwarded,
+    XForwardedFor,
+    XForwardedProto,
+    XForwardedPort,
+    XAmznTraceId,
+    /// Reads as Content-Length or Transfer-Encoding to a target that takes `_` for `-`, as CGI
+    /// does.
+    Disguised,
+    Other,
+}
+
+impl FieldName {
+    fn of(name: &[u8]) -> Self {
+        let known: &[(&[u8], Self)] = match name.len() {
+            2 => &[(b"te", Self::Te)],
+            4 => &[(b"host", Self::Host)],
+            6 => &[(b"expect", Self::Expect)],
+            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
+            9 => &[(b"forwarded", Self::Forwarded)],
+            10 => &[
+                (b"connection", Self::Connection),
+                (b"user-agent", Self::UserAgent),
+                (b"keep-alive", Self::KeepAlive),
+            ],
+            14 => &[
+                (b"content-length", Self::ContentLength),
+                (b"content_length", Self::Disguised),
+            ],
+            15 => &[
+                (b"x-forwarded-for", Self::XForwardedFor),
+                (b"x-amzn-trace-id", Self::XAmznTraceId),
+            ],
+            16 => &[
+                (b"proxy-connection", Self::ProxyConnection),
+                (b"x-forwarded-port", Self::XForwardedPort),
+            ],
+            17 => &[
+                (b"transfer-encoding", Self::TransferEncoding),
+                (b"x-forwarded-proto", Self::XForwardedProto),
+                (b"transfer_encoding", Self::Disguised),
+            ],
+            _ => &[],
+        };
+        known
+            .iter()
+            .find(|(known, _)| name.eq_ignore_ascii_case(known))
+            .map_or(Self::Other, |(_, field)| *field)
+    }
+
+    /// Concerns one connection only and is never passed on (RFC 9110 section 7.6.1).
+    pub const fn is_hop_by_hop(self) -> bool {
+        matches!(
+            self,
+            Self::Connection
+                | Self::KeepAlive
+                | Self::ProxyConnection
+                | Self::Te
+                | Self::TransferEncoding
+                | Self::Upgrade
+        )
+    }
+
+    /// Whether a trailer may have this name (RFC 9110 section 6.5.1): nothing that frames, routes,
+    /// or concerns the connection.
+    pub(super) fn is_permitted_trailer(name: &str) -> bool {
+        let known = Self::of(name.as_bytes());
+        known == Self::Other && !name.eq_ignore_ascii_case("authorization")
+    }
+
+    /// What a client cannot have removed by naming it in Connection: the balancer's own fields, and
+    /// those that say where a message ends and whom it is for.
+    const fn is_protected(self) -> bool {
+        matches!(
+            self,
+            Self::Host
+                | Self::ContentLength
+                | Self::Forwarded
+                | Self::XForwardedFor
+                | Self::XForwardedProto
+                | Self::XForwardedPort
+                | Self::XAmznTraceId
+        )
+    }
+}
+
+/// One field line.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Which field it is, if the balancer cares.
+    pub known: FieldName,
+    /// The name as it came.
+    pub name: &'a [u8],
+    /// The value without surrounding white space.
+    pub value: &'a [u8],
+}
+
+impl Field<'_> {
+    /// Whether ALB calls the name valid: letters, digits and hyphens.
+    pub fn has_valid_name(&self) -> bool {
+        self.name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    known: FieldName,
+    name: Span,
+    value: Span,
+}
+
+/// The field lines of one head, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(SmallVec<[Position; USUAL]>);
+
+impl Fields {
+    pub(super) fn index(parsed: &[httparse::Header<'_>], head: &[u8]) -> Self {
+        Self(
+            parsed
+                .iter()
+                .map(|header| Position {
+                    known: FieldName::of(header.name.as_bytes()),
+                    name: Span::of(header.name.as_bytes(), head),
+                    value: Span::of(header.value, head),
+                })
+                .collect(),
+        )
+    }
+
+    pub(super) fn iter<'a>(&'a self, head: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
+        self.0.iter().map(move |position| Field {
+            known: position.known,
+            name: position.name.get(head),
+            value: position.value.get(head),
+        })
+    }
+
+    pub(super) fn values<'a>(
+        &'a self,
+        head: &'a [u8],
+        name: FieldName,
+    ) -> impl Iterator<Item = &'a [u8]> {
+        self.0
+            .iter()
+            .filter(move |position| position.known == name)
+            .map(move |position| position.value.get(head))
+    }
+}
+
+/// Runs a parser of httparse with room for the usual number of fields, and once more with room for
+/// the most when that was too little.
+pub(super) fn with_room<'h, T>(
+    mut parse: impl FnMut(&mut [httparse::Header<'h>]) -> Result<T, httparse::Error>,
+) -> Result<T, HeadError> {
+    let mut usual = [httparse::EMPTY_HEADER; 2 * USUAL];
+    match parse(&mut usual) {
+        Err(httparse::Error::TooManyHeaders) => {
+            let mut most = vec![httparse::EMPTY_HEADER; MOST];
+            parse(&mut most).map_err(refusal)
+        }
+        other => other.map_err(refusal),
+    }
+}
+
+fn refusal(error: httparse::Error) -> HeadError {
+    match error {
+        httparse::Error::Version => HeadError::Version,
+        httparse::Error::TooManyHeaders => HeadError::FieldsTooLarge,
+        _ => HeadError::Malformed,
+    }
+}
+
+/// What the Connection fields of a head say (RFC 9110 section 7.6.1).
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionOptions {
+    /// `close`
+    pub close: bool,
+    /// `keep-alive`
+    pub keep_alive: bool,
+    /// `upgrade`
+    pub upgrade: bool,
+    named: SmallVec<[Box<[u8]>; 0]>,
+}
+
+impl ConnectionOptions {
+    pub(super) fn read<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut options = Self::default();
+        for value in values {
+            for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                if option.eq_ignore_ascii_case(b"close") {
+                    options.close = true;
+                } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                    options.keep_alive = true;
+                } else if option.eq_ignore_ascii_case(b"upgrade") {
+                    options.upgrade = true;
+                } else if !option.is_empty() && !FieldName::of(option).is_protected() {
+                    options.named.push(option.into());
+                }
+            }
+        }
+        options
+    }
+
+    /// Whether a field is named here, and so goes no further than this connection.
+    pub fn names(&self, field: &Field<'_>) -> bool {
+        self.named
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(field.name))
+    }
+}

@@ -1,0 +1,52 @@
+//! One HTTP/1.1 message on the wire: where its head ends, what its fields are, how its body is
+//! framed (RFC 9112).
+//!
+//! [`HeadScanner`] finds the end of a head and refuses what is not one; [`RequestHead`] and
+//! [`ResponseHead`] index it without copying; [`Framing`] decides how a body is delimited;
+//! [`BodyDecoder`] takes the framing off, [`chunk_head`] and [`LAST_CHUNK`] put it on.
+//!
+//! Strict on requests: what one reader could take for another message than its neighbour is
+//! refused here, and never reaches a target. Nothing in this room does I/O.
+
+mod body;
+mod error;
+mod field;
+mod framing;
+mod request;
+mod response;
+mod scan;
+
+pub use body::{BodyDecoder, BodyError, Decoded, LAST_CHUNK, chunk_head};
+pub use error::HeadError;
+pub use field::{ConnectionOptions, Field, FieldName, Fields};
+pub use framing::Framing;
+pub use request::{RequestHead, TargetForm};
+pub use response::ResponseHead;
+pub use scan::{HeadLimits, HeadScanner};
+
+/// The version of a message. Others are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.0
+    Http10,
+    /// HTTP/1.1
+    Http11,
+}
+
+impl Version {
+    /// As on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
+
+    fn from_minor(minor: u8) -> Self {
+        if minor == 0 {
+            Self::Http10
+        } else {
+            Self::Http11
+        }
+    }
+}

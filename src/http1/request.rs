@@ -1,0 +1,435 @@
+//! The head of a request.
+
+use super::field::{Span, with_room};
+use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Version};
+
+/// The form of a request target (RFC 9112 section 3.2). Authority-form serves CONNECT only and is
+/// refused with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetForm {
+    /// `/path?query`
+    Origin,
+    /// `http://host/path?query`
+    Absolute,
+    /// `*`
+    Asterisk,
+}
+
+/// A request's head, with the bytes that it indexes and whatever came after them.
+#[derive(Debug)]
+pub struct RequestHead {
+    bytes: Vec<u8>,
+    end: usize,
+    version: Version,
+    method: Span,
+    target: Span,
+    authority: Option<Span>,
+    path: Span,
+    query: Option<Span>,
+    form: TargetForm,
+    fields: Fields,
+    framing: Framing,
+    options: ConnectionOptions,
+}
+
+impl RequestHead {
+    /// Indexes the head that fills `bytes[..end]`, as the scanner found it.
+    ///
+    /// # Errors
+    ///
+    /// What RFC 9112 calls invalid or two readers could understand differently. The bytes are
+    /// returned with the error, so that the refusal can be logged.
+    pub fn parse(bytes: Vec<u8>, end: usize) -> Result<Self, (HeadError, Vec<u8>)> {
+        match Index::of(&bytes[..end]) {
+            Ok(index) => Ok(Self {
+                end,
+                version: index.version,
+                method: index.method,
+                target: index.target.whole,
+                authority: index.target.authority,
+                path: index.target.path,
+                query: index.target.query,
+                form: index.target.form,
+                fields: index.fields,
+                framing: index.framing,
+                options: index.options,
+                bytes,
+            }),
+            Err(error) => Err((error, bytes)),
+        }
+    }
+
+    /// The method as sent, case-sensitive.
+    pub fn method(&self) -> &str {
+        self.text(self.method)
+    }
+
+    /// The version.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The request target as sent: visible ASCII.
+    pub fn target(&self) -> &str {
+        self.text(self.target)
+    }
+
+    /// The form of the target.
+    pub fn form(&self) -> TargetForm {
+        self.form
+    }
+
+    /// Host and port of an absolute-form target; it wins over the Host field (RFC 9112 section
+    /// 3.2.2).
+    pub fn authority(&self) -> Option<&str> {
+        self.authority.map(|span| self.text(span))
+    }
+
+    /// The path, the very bytes that are forwarded; empty for an absolute-form target without one.
+    pub fn path(&self) -> &str {
+        self.text(self.path)
+    }
+
+    /// The query without `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.query.map(|span| self.text(span))
+    }
+
+    /// The fields in order.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'_>> {
+        self.fields.iter(&self.bytes)
+    }
+
+    /// The values of one field, in order.
+    pub fn values(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
+        self.fields.values(&self.bytes, name)
+    }
+
+    /// The first value of one field.
+    pub fn value(&self, name: FieldName) -> Option<&[u8]> {
+        self.values(name).next()
+    }
+
+    /// How the body is delimited.
+    pub fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// What Connection says.
+    pub fn options(&self) -> &ConnectionOptions {
+        &self.options
+    }
+
+    /// Whether the client keeps its connection open after this request (RFC 9112 section 9.3).
+    pub fn keeps_alive(&self) -> bool {
+        match self.version {
+            Version::Http11 => !self.options.close,
+            Version::Http10 => self.options.keep_alive && !self.options.close,
+        }
+    }
+
+    /// Whether the client asks for another protocol on this connection, and which. Only GET without
+    /// a body may, and never for h2c: a target that agreed to it would speak a protocol in which
+    /// no rule is looked at (RFC 9113 dropped that upgrade).
+    pub fn upgrade(&self) -> Option<&[u8]> {
+        let asks = self.options.upgrade
+            && self.version == Version::Http11
+            && self.method() == "GET"
+            && self.framing.is_empty();
+        self.value(FieldName::Upgrade)
+            .filter(|protocol| asks && !protocol.to_ascii_lowercase().starts_with(b"h2"))
+    }
+
+    /// Whether the client waits for 100 (Continue) before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.version == Version::Http11
+            && self
+                .value(FieldName::Expect)
+                .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// The length of the head in bytes.
+    pub fn len(&self) -> usize {
+        self.end
+    }
+
+    /// Never: a head has at least a request line.
+    pub fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
+    /// What came with the head in the same read: body, or the next request.
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.end..]
+    }
+
+    /// Gives the bytes back, without the head.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.drain(..self.end);
+        self.bytes
+    }
+
+    /// The parser has seen to it that these spans are ASCII.
+    fn text(&self, span: Span) -> &str {
+        str::from_utf8(span.get(&self.bytes)).unwrap_or_default()
+    }
+}
+
+/// All positions, found before the bytes move into the head.
+struct Index {
+    version: Version,
+    method: Span,
+    target: Target,
+    fields: Fields,
+    framing: Framing,
+    options: ConnectionOptions,
+}
+
+impl Index {
+    fn of(head: &[u8]) -> Result<Self, HeadError> {
+        let (version, method, target, fields) = with_room(|room| {
+            let mut request = httparse::Request::new(room);
+            if request.parse(head)?.is_partial() {
+                return Err(httparse::Error::Token);
+            }
+            let line = request.version.zip(request.method).zip(request.path);
+            let ((minor, method), target) = line.ok_or(httparse::Error::Token)?;
+            Ok((
+                Version::from_minor(minor),
+                Span::of(method.as_bytes(), head),
+                target,
+                Fields::index(request.headers, head),
+            ))
+        })
+        .map_err(|error| tell_version(error, head))?;
+        let target = Target::of(target.as_bytes(), head)?;
+        let framing = Framing::of(&fields, head, version, Framing::Empty)?;
+        let options = ConnectionOptions::read(fields.values(head, FieldName::Connection));
+        Ok(Self {
+            version,
+            method,
+            target,
+            fields,
+            framing,
+            options,
+        })
+    }
+}
+
+/// A version that is HTTP but not ours is 505; any other text in its place is malformed.
+fn tell_version(error: HeadError, head: &[u8]) -> HeadError {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    let is_http = matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    match error {
+        HeadError::Version if !is_http => HeadError::Malformed,
+        error => error,
+    }
+}
+
+struct Target {
+    whole: Span,
+    form: TargetForm,
+    authority: Option<Span>,
+    path: Span,
+    query: Option<Span>,
+}
+
+impl Target {
+    /// Splits without decoding or normalising: the path that a rule sees and the path that is
+    /// forwarded are the same bytes. A fragment has no place in a request (RFC 9112 section 3.2),
+    /// and targets disagree about it, so it is refused.
+    fn of(target: &[u8], head: &[u8]) -> Result<Self, HeadError> {
+        let visible = |byte: &u8| matches!(byte, 0x21..=0x7e) && *byte != b'#';
+        if !target.iter().all(visible) {
+            return Err(HeadError::Target);
+        }
+        let (form, authority, rest) = match target {
+            [b'/', ..] => (TargetForm::Origin, None, target),
+            b"*" => (TargetForm::Asterisk, None, target),
+            _ => {
+                let after = after_scheme(target).ok_or(HeadError::Target)?;
+                let end = memchr::memchr2(b'/', b'?', after).unwrap_or(after.len());
+                let (authority, rest) = after.split_at(end);
+                if authority.is_empty() || authority.contains(&b'@') {
+                    return Err(HeadError::Target);
+                }
+                (TargetForm::Absolute, Some(Span::of(authority, head)), rest)
+            }
+        };
+        let (path, query) = match memchr::memchr(b'?', rest) {
+            Some(mark) => (&rest[..mark], Some(&rest[mark + 1..])),
+            None => (rest, None),
+        };
+        Ok(Self {
+            whole: Span::of(target, head),
+            form,
+            authority,
+            path: Span::of(path, head),
+            query: query.map(|query| Span::of(query, head)),
+        })
+    }
+}
+
+fn after_scheme(target: &[u8]) -> Option<&[u8]> {
+    let scheme = |scheme: &[u8]| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    scheme(b"http://").or_else(|| scheme(b"https://"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    fn parse(head: &str) -> Result<RequestHead, HeadError> {
+        RequestHead::parse(head.into(), head.len()).map_err(|(error, _)| error)
+    }
+
+    fn refused(fields: &str) -> HeadError {
+        parse(&format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n")).unwrap_err()
+    }
+
+    #[test]
+    fn the_target_is_split_without_a_byte_changed() {
+        let head = parse("GET /a/../%2e%2E//b?x=%20&y HTTP/1.1\r\n\r\n").unwrap();
+        assert_eq!(head.path(), "/a/../%2e%2E//b");
+        assert_eq!(head.query(), Some("x=%20&y"));
+        assert_eq!(head.target(), "/a/../%2e%2E//b?x=%20&y");
+    }
+
+    #[test]
+    fn an_absolute_target_names_its_host() {
+        let head = parse("GET http://Example.com:81/a?b HTTP/1.1\r\nHost: other\r\n\r\n").unwrap();
+        assert_eq!(head.authority(), Some("Example.com:81"));
+        assert_eq!((head.path(), head.query()), ("/a", Some("b")));
+        assert_eq!(head.form(), TargetForm::Absolute);
+    }
+
+    #[test]
+    fn targets_of_no_known_form_are_refused() {
+        for target in [
+            "a",
+            "a:80",
+            "ftp://a/",
+            "/a#b",
+            "http:///a",
+            "http://u@h/",
+            "**",
+        ] {
+            let error = parse(&format!("GET {target} HTTP/1.1\r\n\r\n")).unwrap_err();
+            assert_eq!(error, HeadError::Target, "{target}");
+        }
+    }
+
+    #[test]
+    fn ambiguous_framing_is_refused() {
+        use HeadError as E;
+        for (fields, error) in [
+            (
+                "Content-Length: 5\r\nTransfer-Encoding: chunked",
+                E::LengthAndEncoding,
+            ),
+            ("Content-Length: 5\r\nContent-Length: 6", E::ContentLength),
+            ("Content-Length: 5, 5", E::ContentLength),
+            ("Content-Length: +5", E::ContentLength),
+            ("Content-Length: 0x5", E::ContentLength),
+            ("Content-Length:", E::ContentLength),
+            ("Content-Length: 99999999999999999999", E::ContentLength),
+            ("Transfer-Encoding: chunked, chunked", E::TransferEncoding),
+            (
+                "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+                E::TransferEncoding,
+            ),
+            ("Transfer-Encoding: gzip, chunked", E::UnsupportedCoding),
+            ("Transfer-Encoding: xchunked", E::UnsupportedCoding),
+            ("Transfer-Encoding: \"chunked\"", E::UnsupportedCoding),
+            ("Transfer-Encoding : chunked", E::Malformed),
+            ("Transfer-Encoding: \x0bchunked", E::Malformed),
+            ("a: b\0c", E::Malformed),
+            ("a: b\rc", E::Malformed),
+            ("a b: c", E::Malformed),
+            (": c", E::Malformed),
+            ("no colon", E::Malformed),
+        ] {
+            assert_eq!(refused(fields), error, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn equal_lengths_count_as_one() {
+        let head = "POST / HTTP/1.1\r\nContent-Length: 5\r\ncontent-length: 5\r\n\r\n";
+        assert_eq!(parse(head).unwrap().framing(), Framing::Length(5));
+    }
+
+    #[test]
+    fn transfer_encoding_has_no_place_in_http_1_0() {
+        let error = parse("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap_err();
+        assert_eq!(error, HeadError::TransferEncoding);
+    }
+
+    #[test]
+    fn only_a_version_that_is_http_is_an_unsupported_version() {
+        for (version, error) in [
+            ("HTTP/2.0", HeadError::Version),
+            ("HTTP/1.2", HeadError::Version),
+            ("HTTP/1", HeadError::Malformed),
+            ("http/1.1", HeadError::Malformed),
+            ("HTTPS/1.1", HeadError::Malformed),
+        ] {
+            assert_eq!(
+                parse(&format!("GET / {version}\r\n\r\n")).unwrap_err(),
+                error,
+                "{version}"
+            );
+        }
+    }
+
+    #[test]
+    fn connection_cannot_remove_what_the_balancer_sets() {
+        let head = parse(
+            "GET / HTTP/1.1\r\nConnection: close, X-Mine, x-forwarded-for, host\r\n\
+             X-Mine: 1\r\nX-Forwarded-For: 1.2.3.4\r\nHost: a\r\n\r\n",
+        )
+        .unwrap();
+        let named: Vec<_> = head
+            .fields()
+            .filter(|field| head.options().names(field))
+            .map(|field| field.name.to_owned())
+            .collect();
+        assert_eq!(named, [b"X-Mine"]);
+        assert!(!head.keeps_alive());
+    }
+
+    #[test]
+    fn five_hundred_fields_are_taken_and_more_are_refused() {
+        let with = |count: usize| {
+            parse(&format!(
+                "GET / HTTP/1.1\r\n{}\r\n",
+                "a: b\r\n".repeat(count)
+            ))
+        };
+        assert_eq!(with(500).unwrap().fields().count(), 500);
+        assert_eq!(with(600).unwrap_err(), HeadError::FieldsTooLarge);
+    }
+
+    #[test]
+    fn only_a_get_without_a_body_may_ask_for_an_upgrade_and_never_for_h2c() {
+        let asks = |method: &str, protocol: &str, more: &str| {
+            parse(&format!(
+                "{method} / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n{more}\r\n"
+            ))
+            .unwrap()
+            .upgrade()
+            .is_some()
+        };
+        assert!(asks("GET", "websocket", ""));
+        assert!(!asks("POST", "websocket", ""));
+        assert!(!asks("GET", "websocket", "Content-Length: 3\r\n"));
+        assert!(!asks("GET", "H2C", ""));
+    }
+}

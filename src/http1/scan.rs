@@ -1,0 +1,152 @@
+//! Finds the end of a head as its bytes come in, each byte looked at once.
+
+use memchr::memchr;
+
+use super::HeadError;
+
+/// How long the parts of a head may be, in bytes without line ends.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadLimits {
+    /// The start line.
+    pub start_line: usize,
+    /// One field line.
+    pub field: usize,
+    /// All field lines, with line ends.
+    pub fields: usize,
+}
+
+/// Scans one head; keeps its place between reads.
+#[derive(Clone, Debug)]
+pub struct HeadScanner {
+    limits: HeadLimits,
+    lenient: bool,
+    position: usize,
+    line_start: usize,
+    fields_start: Option<usize>,
+}
+
+impl HeadScanner {
+    /// For a request: every line must end in CRLF.
+    pub fn request(limits: HeadLimits) -> Self {
+        Self {
+            limits,
+            lenient: false,
+            position: 0,
+            line_start: 0,
+            fields_start: None,
+        }
+    }
+
+    /// For a response: a lone LF ends a line too (RFC 9112 section 2.2 allows it), because what
+    /// reaches the client is written anew with CRLF.
+    pub fn response(limits: HeadLimits) -> Self {
+        Self {
+            lenient: true,
+            ..Self::request(limits)
+        }
+    }
+
+    /// Looks at what has come since the last call; `bytes` is the message from its first byte.
+    ///
+    /// Returns the length of the head with its last line end, or `None` while it is incomplete.
+    ///
+    /// # Errors
+    ///
+    /// A limit is passed, a line ends wrongly, or a field is folded.
+    pub fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+        while let Some(offset) = memchr(b'\n', &bytes[self.position..]) {
+            let newline = self.position + offset;
+            let line = &bytes[self.line_start..newline];
+            self.position = newline + 1;
+            let line = match line.strip_suffix(b"\r") {
+                Some(line) => line,
+                None if self.lenient => line,
+                None => return Err(HeadError::BareLf),
+            };
+            self.check_length(line.len())?;
+            if self.fields_start.is_none() {
+                self.fields_start = Some(self.position);
+            } else if line.is_empty() {
+                return Ok(Some(self.position));
+            } else if matches!(line[0], b' ' | b'\t') {
+                return Err(HeadError::ObsFold);
+            }
+            self.line_start = self.position;
+        }
+        self.position = bytes.len();
+        self.check_length(bytes.len() - self.line_start)?;
+        Ok(None)
+    }
+
+    fn check_length(&self, line: usize) -> Result<(), HeadError> {
+        match self.fields_start {
+            None if line > self.limits.start_line => Err(HeadError::RequestLineTooLong),
+            Some(_) if line > self.limits.field => Err(HeadError::FieldTooLong),
+            Some(start) if self.position - start > self.limits.fields => {
+                Err(HeadError::FieldsTooLarge)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: HeadLimits = HeadLimits {
+        start_line: 32,
+        field: 16,
+        fields: 40,
+    };
+
+    fn scan(bytes: &[u8]) -> Result<Option<usize>, HeadError> {
+        HeadScanner::request(LIMITS).scan(bytes)
+    }
+
+    #[test]
+    fn a_head_ends_after_its_empty_line() {
+        assert_eq!(scan(b"GET / HTTP/1.1\r\na: b\r\n\r\nbody"), Ok(Some(24)));
+        assert_eq!(scan(b"GET / HTTP/1.1\r\na: b\r\n"), Ok(None));
+    }
+
+    #[test]
+    fn a_head_may_come_byte_by_byte() {
+        let head = b"GET / HTTP/1.1\r\na: b\r\n\r\n";
+        let mut scanner = HeadScanner::request(LIMITS);
+        for end in 0..head.len() {
+            assert_eq!(scanner.scan(&head[..end]), Ok(None));
+        }
+        assert_eq!(scanner.scan(head), Ok(Some(head.len())));
+    }
+
+    #[test]
+    fn a_lone_lf_is_refused_in_a_request_and_taken_in_a_response() {
+        assert_eq!(scan(b"GET / HTTP/1.1\n"), Err(HeadError::BareLf));
+        assert_eq!(
+            scan(b"GET / HTTP/1.1\r\na: b\n\r\n"),
+            Err(HeadError::BareLf)
+        );
+        let mut response = HeadScanner::response(LIMITS);
+        assert_eq!(response.scan(b"HTTP/1.1 200 OK\na: b\n\n"), Ok(Some(22)));
+    }
+
+    #[test]
+    fn a_folded_field_is_refused() {
+        let folded = b"GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n";
+        assert_eq!(scan(folded), Err(HeadError::ObsFold));
+    }
+
+    #[test]
+    fn each_limit_has_its_own_error_and_needs_no_line_end() {
+        assert_eq!(scan(&[b'a'; 33]), Err(HeadError::RequestLineTooLong));
+        let field = [b"GET / HTTP/1.1\r\n".as_slice(), &[b'a'; 17]].concat();
+        assert_eq!(scan(&field), Err(HeadError::FieldTooLong));
+        let fields = [
+            b"GET / HTTP/1.1\r\n".as_slice(),
+            &b"a: 456789\r\n".repeat(4),
+        ]
+        .concat();
+        assert_eq!(scan(&fields), Err(HeadError::FieldsTooLarge));
+    }
+}
