@@ -1,6 +1,8 @@
 //! Elbow: an elastic load balancer of your own.
 
+pub mod balance;
 pub mod config;
 pub mod routing;
 pub mod http1;
 pub mod target;
+pub mod target_group;

@@ -1,0 +1,75 @@
+//! How the targets of a group are probed.
+
+use std::time::Duration;
+
+use super::Matcher;
+use crate::target::Thresholds;
+
+/// The health check settings of a target group, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// Whether targets are probed at all; without probes they are `unavailable` and take requests.
+    pub enabled: bool,
+    /// What a probe speaks.
+    pub protocol: ProbeProtocol,
+    /// The port of every probe; none means each target's own (ALB: `traffic-port`).
+    pub port: Option<u16>,
+    /// Path and query of the request.
+    pub path: String,
+    /// From one probe of a target to the next, however long an answer takes.
+    pub interval: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How many probes in a row decide.
+    pub thresholds: Thresholds,
+    /// The statuses that pass.
+    pub matcher: Matcher,
+    /// The Host of the request; none means the target's address and probe port, as ALB sends.
+    pub host: Option<String>,
+    /// More header fields of the request, in order.
+    pub headers: Vec<(String, String)>,
+}
+
+/// ALB's defaults.
+impl Default for HealthCheck {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            protocol: ProbeProtocol::Http,
+            port: None,
+            path: "/".to_owned(),
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+            thresholds: Thresholds {
+                healthy: 5,
+                unhealthy: 2,
+            },
+            matcher: Matcher::default(),
+            host: None,
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// What a probe speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ProbeProtocol {
+    /// GET over plain HTTP/1.1.
+    #[default]
+    Http,
+    /// GET over TLS; the target's certificate is not verified.
+    Https,
+    /// A connection that is accepted passes.
+    Tcp,
+}
+
+impl ProbeProtocol {
+    /// The word that the configuration and ALB's API use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+            Self::Tcp => "TCP",
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Why no target takes a request.
+
+use thiserror::Error;
+
+/// Why no target takes a request. All of them are 503 to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum PickError {
+    /// No target is registered.
+    #[error("no target is registered")]
+    NoTargets,
+    /// No target is registered in the zones that the node may send to.
+    #[error("no target is registered in the zones that this node sends to")]
+    EmptyZone,
+    /// Every target that could be asked is unused.
+    #[error("all targets are unused")]
+    AllUnused,
+    /// Every target that could be asked has the weight 0.
+    #[error("all targets have the weight 0")]
+    ZeroWeight,
+    /// No target is healthy, and the group does not fail open.
+    #[error("no target is healthy, and the target group does not fail open")]
+    NoneHealthy,
+    /// No target has been decided upon yet. ALB does not document what it does then.
+    #[error("all targets are initial: no health check has decided yet")]
+    AllInitial,
+    /// Every target that could be asked has been tried for this request.
+    #[error("all targets have been tried")]
+    AllTried,
+}
+
+impl PickError {
+    /// A short name for logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoTargets => "no_targets",
+            Self::EmptyZone => "empty_zone",
+            Self::AllUnused => "all_unused",
+            Self::ZeroWeight => "zero_weight",
+            Self::NoneHealthy => "none_healthy",
+            Self::AllInitial => "all_initial",
+            Self::AllTried => "all_tried",
+        }
+    }
+}
