@@ -2,7 +2,7 @@
 
 pub mod balance;
 pub mod config;
-pub mod routing;
 pub mod http1;
+pub mod routing;
 pub mod target;
 pub mod target_group;
