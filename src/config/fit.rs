@@ -167,7 +167,9 @@ impl Fitting<'_> {
             kept.push(fits);
         }
         if kept.contains(&false) {
-            let elements = std::mem::replace(list, DeArray::new()).into_iter().zip(kept);
+            let elements = std::mem::replace(list, DeArray::new())
+                .into_iter()
+                .zip(kept);
             *list = elements
                 .filter(|(_, kept)| *kept)
                 .map(|(element, _)| element)

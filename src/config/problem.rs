@@ -75,6 +75,11 @@ impl Problem {
         }
     }
 
+    /// Whether it keeps the configuration from being used.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// Says what would be right.
     pub(super) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

@@ -8,20 +8,17 @@ use toml::de::DeValue;
 use super::path::{Step, steps};
 use super::problem::{Location, Problem};
 
-/// A document's text, its name, and where its lines begin.
+/// A document's text, and where its lines begin.
 pub(super) struct Source<'a> {
-    /// Usually the file's path.
-    pub(super) name: &'a str,
     /// The text.
     pub(super) text: &'a str,
     line_starts: Vec<usize>,
 }
 
 impl<'a> Source<'a> {
-    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str) -> Self {
         let after_newlines = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         Self {
-            name,
             text,
             line_starts: std::iter::once(0).chain(after_newlines).collect(),
         }
@@ -93,7 +90,7 @@ mod tests {
         let document = DeTable::parse(TEXT).unwrap();
         let span_of_document = document.span();
         let document = Spanned::new(span_of_document, DeValue::Table(document.into_inner()));
-        let location = Source::new("", TEXT).location(span(&document, path));
+        let location = Source::new(TEXT).location(span(&document, path));
         (location.line, location.column, location.length)
     }
 
@@ -120,8 +117,8 @@ mod tests {
     #[test]
     fn any_span_has_a_location() {
         for (start, end) in [(0, 0), (3, 1), (usize::MAX, usize::MAX), (0, usize::MAX)] {
-            assert!(Source::new("", TEXT).location(start..end).length >= 1);
+            assert!(Source::new(TEXT).location(start..end).length >= 1);
         }
-        assert_eq!(Source::new("", "").location(5..9).line, 1);
+        assert_eq!(Source::new("").location(5..9).line, 1);
     }
 }
