@@ -117,7 +117,8 @@ impl TargetState {
     }
 
     /// Says why nothing probes the target: its group is in no rule, its zone is not enabled, or
-    /// checks are switched off. `None` ends it: the target starts again as a new one.
+    /// checks are switched off. `None` ends it: the target starts again as a new one, except that
+    /// one which took requests unchecked goes on taking them until its probes say otherwise.
     pub fn stand(&self, reason: Option<HealthReason>) {
         let mut live = self.live.lock();
         if live.standing == reason {
@@ -125,7 +126,10 @@ impl TargetState {
         }
         let renewed = reason.is_none();
         if renewed {
-            live.machine = HealthMachine::default();
+            live.machine = match live.standing {
+                Some(HealthReason::HealthCheckDisabled) => HealthMachine::presumed_healthy(),
+                _ => HealthMachine::default(),
+            };
         }
         live.standing = reason;
         self.publish(&live);
@@ -167,6 +171,16 @@ impl TargetState {
     /// Whether no probe has been sent since the target started as a new one.
     pub fn is_new(&self) -> bool {
         self.live.lock().machine.reason() == Some(&HealthReason::RegistrationInProgress)
+    }
+
+    /// Notes that the target's registered address has changed: nothing is known of the health of
+    /// whatever answers there, so the target starts as a new one. Requests in flight go on.
+    pub fn relocate(&self) {
+        let mut live = self.live.lock();
+        live.machine = HealthMachine::default();
+        self.resolved.store(None);
+        self.publish(&live);
+        self.renewed.notify_one();
     }
 
     /// When requests in flight are cut off; none unless draining. One atomic load when it is not.
@@ -341,6 +355,28 @@ mod tests {
         assert!(woken().await);
         state.checking();
         assert!(!state.is_new());
+    }
+
+    #[test]
+    fn a_target_whose_checks_are_switched_on_goes_on_taking_requests() {
+        let state = TargetState::new(Arc::default());
+        state.stand(Some(HealthReason::HealthCheckDisabled));
+        assert_eq!(state.health(), TargetHealth::Unavailable);
+        state.stand(None);
+        assert_eq!(state.health(), TargetHealth::Healthy);
+    }
+
+    #[test]
+    fn a_target_that_moves_to_another_address_needs_one_pass() {
+        let (state, epoch) = healthy();
+        state.resolve(SocketAddr::from(([127, 0, 0, 2], 80)));
+        let before = epoch.current();
+        state.relocate();
+        assert_eq!(state.health(), TargetHealth::Initial);
+        assert_eq!(state.resolved(), None);
+        assert_eq!(epoch.current(), before + 1);
+        state.observe(pass(), &ALB);
+        assert_eq!(state.health(), TargetHealth::Healthy);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::redirect::RedirectError;
+use super::RedirectError;
 use crate::routing::RequestView;
 
 /// A part of the request's URI that a redirect can reuse.
