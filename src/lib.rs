@@ -1,8 +1,8 @@
 //! Elbow: an elastic load balancer of your own.
 
 pub mod access_log;
-pub mod app;
 pub mod admin;
+pub mod app;
 pub mod balance;
 pub mod config;
 pub mod health;
