@@ -158,8 +158,8 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
 
 /// What must be known before anything can be started.
 fn fixed(source: &Source) -> Result<Fixed, ReloadError> {
-    let config = config::parse(&source.read()?, &source.name())?;
-    let valid = config::validate(&config)?;
+    let report = config::check_text(&source.read()?, &source.name());
+    let (valid, _) = report.into_result()?;
     Ok(Fixed {
         admin: valid.admin,
         workers: valid.workers,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::access_log::{self, AccessLog, Destination, Format};
-use crate::config::{self, AccessLogSettings, Config, LogFormat, ValidConfig};
+use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, ValidConfig};
 use crate::health::HealthChecker;
 use crate::metrics::Metrics;
 use crate::server::{Prepared, Server};
@@ -69,6 +69,7 @@ pub struct Fixed {
 struct Ready {
     config: Config,
     valid: ValidConfig,
+    warnings: Vec<String>,
     snapshot: Snapshot,
     sockets: Prepared,
     /// None when it stays as it is.
@@ -149,10 +150,11 @@ impl Reloader {
 
     /// Steps 1 to 5: whatever fails here leaves the process exactly as it was.
     async fn prepare(&self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
+        let name = self.source.name();
         // 1 load
-        let config = config::parse(text, &self.source.name())?;
-        // 2 validate
-        let valid = config::validate(&config)?;
+        let config = config::parse(text, &name)?;
+        // 2 validate: from the text again, because only there a problem has its line
+        let (valid, problems) = config::check_text(text, &name).into_result()?;
         // 3 certificates: the listeners of this version have none.
         // 4 compile
         let last = self.rooms.shared.load();
@@ -162,6 +164,7 @@ impl Reloader {
         let access_log = self.prepare_access_log(&valid.access_log).await?;
         Ok(Ready {
             config,
+            warnings: self.in_force.warnings(&valid, problems),
             valid,
             snapshot,
             sockets,
@@ -208,7 +211,7 @@ impl Reloader {
         let reloaded = Reloaded {
             generation: snapshot.generation,
             difference: Difference::between(&self.in_force.config, &ready.config),
-            warnings: self.in_force.warnings(&ready.valid),
+            warnings: ready.warnings,
         };
         self.in_force = InForce {
             config: ready.config,
@@ -261,10 +264,12 @@ impl Reloader {
 }
 
 impl InForce {
-    /// Which settings of `next` will not take effect before the next start.
-    fn warnings(&self, next: &ValidConfig) -> Vec<String> {
+    /// What may not be meant, and which settings will not take effect before the next start.
+    fn warnings(&self, next: &ValidConfig, problems: Problems) -> Vec<String> {
         let fixed = self.fixed;
-        let mut warnings = Vec::new();
+        let name = &problems.source;
+        let single = |problem| Problems::new(name, vec![problem]).to_string();
+        let mut warnings: Vec<String> = problems.problems.into_iter().map(single).collect();
         if fixed.admin != next.admin {
             warnings.push(format!(
                 "admin.address stays {}: a change to {} takes effect at the next start",
