@@ -1,7 +1,7 @@
 //! Elbow: an elastic load balancer of your own.
 
-pub mod balance;
 pub mod access_log;
+pub mod balance;
 pub mod config;
 pub mod health;
 pub mod http1;

@@ -349,9 +349,8 @@ mod tests {
             times = run_for(11 * INTERVAL, assignments, |_| (Duration::ZERO, Outcome::Pass)) => times,
             () = operator => panic!("it never ends"),
         };
-        let (before, after): (Vec<_>, Vec<_>) = times
-            .into_iter()
-            .partition(|at| *at < 10 * INTERVAL);
+        let (before, after): (Vec<_>, Vec<_>) =
+            times.into_iter().partition(|at| *at < 10 * INTERVAL);
         assert_eq!((before.len(), after.len()), (11, 6), "{after:?}");
         assert!(after[0] > 10 * INTERVAL, "{after:?}");
     }
