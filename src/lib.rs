@@ -11,5 +11,6 @@ pub mod proxy;
 pub mod routing;
 pub mod server;
 pub mod snapshot;
+pub mod routing;
 pub mod target;
 pub mod target_group;

@@ -1,9 +1,34 @@
 //! What the operator writes, and whether it makes sense.
+//!
+//! A text becomes a [`Config`], a plain document in ALB's words, and that a [`ValidConfig`], which
+//! the running parts use, or else all its [`Problems`], each with its place in the text. [`check`]
+//! does all of it; [`parse`] and [`validate`] are its two halves.
+//!
+//! Nothing here opens a socket, resolves a name or touches what runs.
 
+mod check;
 pub mod document;
+mod fit;
+mod path;
+mod problem;
+mod read;
+mod shape;
+mod source;
+mod suggest;
 mod valid;
+mod validate;
 mod value;
 
+pub use check::{CheckReport, check, check_text, load, parse, validate};
 pub use document::{Config, ForwardedFor, LogFormat, Ranges};
-pub use valid::*;
+pub use problem::{Location, Problem, Problems, Severity};
+pub use valid::{
+    AccessLogSettings, Attributes, Limits, ValidAction, ValidConfig, ValidListener,
+    ValidLoadBalancer, ValidNode, ValidTargetGroup,
+};
 pub use value::{Size, Span};
+
+/// The JSON Schema of the document, for editors; its descriptions are the manual.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Config).to_value()
+}

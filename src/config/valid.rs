@@ -1,86 +1,133 @@
-//! Placeholder.
-#![allow(missing_docs)]
+//! A configuration that has been checked: every value is of the type that the running parts use.
+//!
+//! [`super::validate`] makes these and nobody else needs to: whoever holds one need not check again.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::document::{ForwardedFor, LogFormat, Ranges};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, Registration, Settings};
 
-use super::{ForwardedFor, LogFormat, Ranges};
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct AccessLogSettings {
-    pub path: Option<PathBuf>,
-    pub format: LogFormat,
-}
-
+/// The whole configuration, checked.
 #[derive(Debug)]
 pub struct ValidConfig {
+    /// Which numeric ranges were enforced.
     pub ranges: Ranges,
+    /// Worker threads on the data path; none means one for each processor.
     pub workers: Option<usize>,
+    /// How long requests in flight may take to finish after SIGTERM.
     pub shutdown_deadline: Duration,
+    /// Where the admin side listens.
     pub admin: SocketAddr,
+    /// The access log.
     pub access_log: AccessLogSettings,
+    /// The load balancers, in the order of the document.
     pub load_balancers: Vec<ValidLoadBalancer>,
+    /// The target groups, in the order of the document.
     pub target_groups: Vec<ValidTargetGroup>,
 }
 
-#[derive(Debug)]
+/// Where the access log goes and what it looks like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessLogSettings {
+    /// The file, or `-` for standard output; none means no access log.
+    pub path: Option<PathBuf>,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// A load balancer, checked.
+#[derive(Clone, Debug)]
 pub struct ValidLoadBalancer {
+    /// Its name, unique among load balancers.
     pub name: Arc<str>,
+    /// Its nodes; at least one.
     pub nodes: Vec<ValidNode>,
+    /// What ALB calls its attributes.
     pub attributes: Attributes,
+    /// What it listens on; ports are unique, except 0.
     pub listeners: Vec<ValidListener>,
 }
 
-#[derive(Clone, Debug)]
+/// The address in one zone on which a load balancer answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValidNode {
+    /// Its zone; none serves all zones alike.
     pub zone: Option<Zone>,
+    /// The address; unspecified means all.
     pub address: IpAddr,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    pub request_line: usize,
-    pub header: usize,
-    pub headers: usize,
-    pub response_headers: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
+/// What ALB calls a load balancer's attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attributes {
+    /// A connection on which nothing moves for so long is closed.
     pub idle_timeout: Duration,
+    /// The longest life of a client connection.
     pub client_keep_alive: Duration,
+    /// How long a client may take to send the head of a request, from its first byte.
     pub header_timeout: Duration,
+    /// What happens to `X-Forwarded-For`.
     pub forwarded_for: ForwardedFor,
+    /// Whether the client's port is appended to its address there.
     pub client_port: bool,
+    /// Whether `Host` is passed on untouched.
     pub preserve_host: bool,
+    /// Whether header fields with odd names are removed instead of passed on.
     pub drop_invalid_header_fields: bool,
+    /// The most client connections at a time; none is no limit.
     pub max_connections: Option<usize>,
+    /// How large the parts of a message may be.
     pub limits: Limits,
 }
 
-#[derive(Debug)]
+/// How large the parts of a message may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The request line.
+    pub request_line: usize,
+    /// One header field of a request.
+    pub header: usize,
+    /// All header fields of a request; not less than `header`.
+    pub headers: usize,
+    /// All header fields of a response.
+    pub response_headers: usize,
+}
+
+/// A listener, checked.
+#[derive(Clone, Debug)]
 pub struct ValidListener {
+    /// The port on every node; 0 lets the system choose.
     pub port: u16,
+    /// The rules and the default action.
     pub rules: RuleTable<ValidAction>,
 }
 
-#[derive(Clone, Debug)]
+/// What happens to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValidAction {
+    /// It goes to one of the groups that are named, each with its weight. All of them exist, and
+    /// not all weights are 0.
     Forward(Vec<(Arc<str>, u32)>),
+    /// The client is sent elsewhere.
     Redirect(Redirect),
+    /// It is answered without a target.
     FixedResponse(FixedResponse),
 }
 
-#[derive(Debug)]
+/// A target group, checked.
+#[derive(Clone, Debug)]
 pub struct ValidTargetGroup {
+    /// Its settings, with its name, which is unique among target groups.
     pub settings: Settings,
+    /// How its targets are probed.
     pub health_check: HealthCheck,
+    /// Its targets; their keys are unique.
     pub registrations: Vec<Registration>,
+    /// The load balancer that uses it; none means that no rule names it.
     pub load_balancer: Option<Arc<str>>,
 }

@@ -62,7 +62,7 @@ const UNITS: [(&str, usize); 3] = [("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)]
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (unit, bytes) in UNITS {
-            if self.0 >= bytes && self.0 % bytes == 0 {
+            if self.0 >= bytes && self.0.is_multiple_of(bytes) {
                 return write!(f, "{}{unit}", self.0 / bytes);
             }
         }

@@ -16,7 +16,7 @@ pub struct LoadBalancer {
     /// with "internal-".
     #[schemars(length(min = 1, max = 32))]
     pub name: String,
-    /// One node for each enabled zone. Default: one node on all addresses, in no zone.
+    /// One node for each enabled zone. Default: one node on all IPv4 addresses, in no zone.
     #[serde(default)]
     pub nodes: Vec<Node>,
     /// What it listens on.

@@ -39,7 +39,7 @@ pub struct TargetGroup {
     /// go on with its requests in flight.
     #[serde(default = "default::deregistration_delay")]
     pub deregistration_delay: Span,
-    /// How long connecting to a target may take, 1s-60s.
+    /// How long connecting to a target may take, 100ms-60s.
     #[serde(default = "default::connect_timeout")]
     pub connect_timeout: Span,
     /// How long a target may take to begin its response, and to go on with it, 1s-4000s. Default:

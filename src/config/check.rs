@@ -1,0 +1,112 @@
+//! All that is to say about a configuration, at once.
+
+use std::path::Path;
+
+use super::document::Config;
+use super::problem::{Problem, Problems};
+use super::read::{Reading, read, spanned};
+use super::source::Source;
+use super::valid::ValidConfig;
+use super::validate::{self, Knowledge};
+
+/// What a check found.
+#[derive(Debug)]
+pub struct CheckReport {
+    /// The configuration, if it can be used.
+    pub config: Option<ValidConfig>,
+    /// Errors, of which there are none if it can be used, and warnings.
+    pub problems: Problems,
+}
+
+impl CheckReport {
+    /// The configuration with its warnings, or the problems that keep it from being used.
+    pub fn into_result(self) -> Result<(ValidConfig, Problems), Problems> {
+        match self.config {
+            Some(config) => Ok((config, self.problems)),
+            None => Err(self.problems),
+        }
+    }
+}
+
+/// Checks a file: everything from its existence to the last dangling name.
+pub fn check(path: &Path) -> CheckReport {
+    let name = path.display().to_string();
+    match read_file(path, &name) {
+        Ok(text) => check_text(&text, &name),
+        Err(problems) => CheckReport {
+            config: None,
+            problems,
+        },
+    }
+}
+
+/// Checks the text of a document; `name` is what the problems call it.
+pub fn check_text(text: &str, name: &str) -> CheckReport {
+    let source = Source::new(text);
+    let Reading {
+        config,
+        mut problems,
+        removed,
+    } = read(&source);
+    let mut valid = None;
+    if let Some(config) = config {
+        let knowledge = Knowledge {
+            all_groups: removed.has_all_groups(),
+            everything: removed.is_empty(),
+        };
+        let (checked, mut found) = validate::validate(&config, knowledge);
+        for problem in &mut found {
+            problem.path = removed.original(&problem.path);
+        }
+        found.retain(|problem| !removed.may_explain(&problem.path));
+        locate(&source, &mut found);
+        valid = checked.filter(|_| problems.is_empty());
+        problems.append(&mut found);
+    }
+    CheckReport {
+        config: valid,
+        problems: Problems::new(name, problems),
+    }
+}
+
+/// Reads a file as a document. Whether it makes sense is another question.
+pub fn load(path: &Path) -> Result<Config, Problems> {
+    let name = path.display().to_string();
+    parse(&read_file(path, &name)?, &name)
+}
+
+/// Reads a document. Whether it makes sense is another question.
+pub fn parse(text: &str, name: &str) -> Result<Config, Problems> {
+    let Reading {
+        config, problems, ..
+    } = read(&Source::new(text));
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(Problems::new(name, problems)),
+    }
+}
+
+/// Checks a document that has no text, or whose text is not at hand: problems have a path, but no
+/// location. Warnings are kept to [`check`].
+pub fn validate(config: &Config) -> Result<ValidConfig, Problems> {
+    let (valid, mut problems) = validate::validate(config, Knowledge::COMPLETE);
+    problems.retain(Problem::is_error);
+    valid.ok_or_else(|| Problems::new("configuration", problems))
+}
+
+fn read_file(path: &Path, name: &str) -> Result<String, Problems> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let message = format!("the configuration cannot be read: {error}");
+        Problems::new(name, vec![Problem::error("", message)])
+    })
+}
+
+/// Reading takes the tree of spans apart, and only problems need it: it is made again for them.
+fn locate(source: &Source<'_>, problems: &mut [Problem]) {
+    if problems.is_empty() {
+        return;
+    }
+    if let Some(document) = spanned(source) {
+        source.locate(&document, problems);
+    }
+}

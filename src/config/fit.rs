@@ -1,0 +1,311 @@
+//! Whether a document has the shape of a configuration: unknown keys, missing keys, wrong kinds.
+//!
+//! [`fit`] finds every misfit in one pass and takes it out, so that what remains can be read and
+//! checked further: a wrong value gives way to its default, a table without a key that it must have
+//! disappears. [`Removed`] remembers what was taken out, so that nobody is blamed for its absence.
+
+use std::net::{IpAddr, SocketAddr};
+
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::path::{Path, Step, steps, table_of, written};
+use super::problem::Problem;
+use super::shape::{Form, Shape, Table};
+use super::source::Source;
+use super::suggest::{listed, nearest};
+use super::value::{Size, Span};
+
+/// Takes out of `document` whatever does not fit `shape`, and says what and why.
+pub(super) fn fit(
+    document: &mut DeTable<'_>,
+    shape: &Shape,
+    source: &Source<'_>,
+) -> (Vec<Problem>, Removed) {
+    let mut fitting = Fitting {
+        source,
+        problems: Vec::new(),
+        removed: Removed::default(),
+    };
+    if let Shape::Table(table) = shape {
+        // Without the document's own keys there are only defaults, which are a document, too.
+        fitting.table(document, table, &Path::Root, 0..0);
+    }
+    (fitting.problems, fitting.removed)
+}
+
+/// What was taken out of a document.
+#[derive(Debug, Default)]
+pub(super) struct Removed(Vec<Vec<Step>>);
+
+impl Removed {
+    /// Whether nothing was.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all target groups that the document names are still there. A key of the document
+    /// itself may have been one of them, misspelt.
+    pub(super) fn has_all_groups(&self) -> bool {
+        let group = Step::Key("target_group".to_owned());
+        let is_group = |steps: &Vec<Step>| {
+            steps.len() == 1 || (steps.len() == 2 && steps.first() == Some(&group))
+        };
+        !self.0.iter().any(is_group)
+    }
+
+    /// Whether a problem at `path` of the original may only come from what was taken out, which
+    /// stood in the same table.
+    pub(super) fn may_explain(&self, path: &str) -> bool {
+        let steps = steps(path);
+        let mut tables = self.0.iter().map(|removed| table_of(removed));
+        tables.any(|table| table == steps || table == table_of(&steps))
+    }
+
+    /// The path in the original of what is at `path` in the remainder: lists have become shorter.
+    pub(super) fn original(&self, path: &str) -> String {
+        let mut original: Vec<Step> = Vec::new();
+        for step in steps(path) {
+            let step = match step {
+                Step::Index(index) => Step::Index(self.original_index(&original, index)),
+                key @ Step::Key(_) => key,
+            };
+            original.push(step);
+        }
+        written(&original)
+    }
+
+    /// Elements are taken out in ascending order, so each one moves the index along.
+    fn original_index(&self, list: &[Step], index: usize) -> usize {
+        let of_list = self
+            .0
+            .iter()
+            .filter_map(|removed| match removed.split_last() {
+                Some((&Step::Index(gone), before)) if before == list => Some(gone),
+                _ => None,
+            });
+        of_list.fold(index, |index, gone| index + usize::from(gone <= index))
+    }
+}
+
+struct Fitting<'a> {
+    source: &'a Source<'a>,
+    problems: Vec<Problem>,
+    removed: Removed,
+}
+
+type Bytes = std::ops::Range<usize>;
+
+impl Fitting<'_> {
+    /// Returns whether the value, less what was taken out of it, can be used.
+    fn value(&mut self, value: &mut Spanned<DeValue<'_>>, shape: &Shape, path: &Path<'_>) -> bool {
+        let span = value.span();
+        match (shape, value.get_mut()) {
+            (Shape::Either(shapes), value_) => {
+                match shapes.iter().find(|shape| same_kind(shape, value_)) {
+                    Some(shape) => self.value(value, shape, path),
+                    None => self.misfit(value_, shape, path, span),
+                }
+            }
+            (Shape::Table(shape), DeValue::Table(table)) => self.table(table, shape, path, span),
+            (Shape::List(shape), DeValue::Array(list)) => {
+                self.list(list, shape, path);
+                true
+            }
+            (shape, value) => leaf_fits(value, shape) || self.misfit(value, shape, path, span),
+        }
+    }
+
+    fn table(
+        &mut self,
+        table: &mut DeTable<'_>,
+        shape: &Table,
+        path: &Path<'_>,
+        span: Bytes,
+    ) -> bool {
+        let mut usable = true;
+        let mut remove = Vec::new();
+        for (key, value) in table.iter_mut() {
+            let name: &str = key.get_ref();
+            let path = path.key(name);
+            let keep = match (shape.fields.get(name), &shape.rest) {
+                (Some(field), _) => {
+                    let fits = self.value(value, &field.shape, &path);
+                    usable &= fits || !field.required;
+                    fits
+                }
+                (None, Some(rest)) => self.value(value, rest, &path),
+                (None, None) => self.unknown(name, shape, &path, key.span()),
+            };
+            if !keep {
+                self.removed.0.push(steps(&path.to_string()));
+                remove.push(name.to_owned());
+            }
+        }
+        for (name, field) in &shape.fields {
+            let absent = field.required && !table.contains_key(name.as_str());
+            if absent {
+                let message = format!("missing key `{name}`");
+                self.report(path, message, span.clone(), Some(field.description.clone()));
+                usable = false;
+            }
+        }
+        for name in remove {
+            table.remove(name.as_str());
+        }
+        usable
+    }
+
+    fn list<'i>(&mut self, list: &mut DeArray<'i>, shape: &Shape, path: &Path<'_>) {
+        let mut kept = Vec::with_capacity(list.len());
+        for (index, element) in list.iter_mut().enumerate() {
+            let path = path.index(index);
+            let fits = self.value(element, shape, &path);
+            if !fits {
+                self.removed.0.push(steps(&path.to_string()));
+            }
+            kept.push(fits);
+        }
+        if kept.contains(&false) {
+            let elements = std::mem::replace(list, DeArray::new())
+                .into_iter()
+                .zip(kept);
+            *list = elements
+                .filter(|(_, kept)| *kept)
+                .map(|(element, _)| element)
+                .collect();
+        }
+    }
+
+    fn unknown(&mut self, name: &str, shape: &Table, path: &Path<'_>, span: Bytes) -> bool {
+        let known = || shape.fields.keys().map(String::as_str);
+        let (message, help) = match nearest(name, known()) {
+            Some(near) => (
+                format!("unknown key `{name}`; did you mean `{near}`?"),
+                None,
+            ),
+            None => (
+                format!("unknown key `{name}`"),
+                Some(format!("known here: {}", listed(name, known()))),
+            ),
+        };
+        self.report(path, message, span, help);
+        false
+    }
+
+    fn misfit(&mut self, value: &DeValue<'_>, shape: &Shape, path: &Path<'_>, span: Bytes) -> bool {
+        let written = self.source.text.get(span.clone()).unwrap_or_default();
+        let message = format!("expected {shape}, found {}", found(value));
+        let help = advice(value, shape, written);
+        self.report(path, message, span, help);
+        false
+    }
+
+    fn report(&mut self, path: &Path<'_>, message: String, span: Bytes, help: Option<String>) {
+        self.problems.push(Problem {
+            help,
+            location: Some(self.source.location(span)),
+            ..Problem::error(path, message)
+        });
+    }
+}
+
+fn same_kind(shape: &Shape, value: &DeValue<'_>) -> bool {
+    match shape {
+        Shape::Table(_) => value.is_table(),
+        Shape::List(_) => value.is_array(),
+        Shape::Text(_) | Shape::Choice(_) => value.is_str(),
+        Shape::Number { .. } => value.is_integer(),
+        Shape::Flag => value.is_bool(),
+        Shape::Either(shapes) => shapes.iter().any(|shape| same_kind(shape, value)),
+        Shape::Anything => true,
+    }
+}
+
+fn leaf_fits(value: &DeValue<'_>, shape: &Shape) -> bool {
+    match (shape, value) {
+        (Shape::Text(form), DeValue::String(text)) => match form {
+            Form::Plain => true,
+            Form::Duration => text.parse::<Span>().is_ok(),
+            Form::Size => text.parse::<Size>().is_ok(),
+            Form::Address => text.parse::<IpAddr>().is_ok(),
+            Form::AddressAndPort => text.parse::<SocketAddr>().is_ok(),
+        },
+        (Shape::Choice(words), DeValue::String(text)) => words.iter().any(|word| word == text),
+        (&Shape::Number { min, max }, DeValue::Integer(_)) => {
+            number(value).is_some_and(|number| (min..=max).contains(&number))
+        }
+        (Shape::Flag, DeValue::Boolean(_)) | (Shape::Anything, _) => true,
+        _ => false,
+    }
+}
+
+fn number(value: &DeValue<'_>) -> Option<i128> {
+    let integer = value.as_integer()?;
+    i128::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// What a value is, to go on after the word "found".
+fn found(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => format!("the text {:?}", shortened(text)),
+        DeValue::Integer(number) => format!("the number {}", shortened(&number.to_string())),
+        DeValue::Float(number) => format!("the number {}", shortened(&number.to_string())),
+        DeValue::Boolean(flag) => flag.to_string(),
+        DeValue::Datetime(_) => "a date".to_owned(),
+        DeValue::Array(_) => "a list".to_owned(),
+        DeValue::Table(_) => "a table".to_owned(),
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// What was probably meant; `written` is the value as it stands in the text.
+fn advice(value: &DeValue<'_>, shape: &Shape, written: &str) -> Option<String> {
+    let header = |brackets: usize| written.trim_matches(['[', ']']).len() + 2 * brackets;
+    match (shape, value) {
+        (Shape::Choice(words), DeValue::String(text)) => {
+            let near = nearest(text, words.iter().map(String::as_str))?;
+            Some(format!("did you mean \"{near}\"?"))
+        }
+        (Shape::Text(Form::Duration), DeValue::Integer(_)) => Some(format!(
+            "a duration has a unit: \"{written}s\" or \"{written}ms\""
+        )),
+        (Shape::Text(Form::Duration), DeValue::String(text)) => {
+            let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            bare.then(|| format!("a duration has a unit: \"{text}s\" or \"{text}ms\""))
+        }
+        (Shape::Text(Form::Size), DeValue::Integer(_)) => Some(format!(
+            "a size has a unit: \"{written}KiB\" or \"{written}B\""
+        )),
+        (Shape::Text(Form::Plain), DeValue::Integer(_) | DeValue::Float(_)) => {
+            Some(format!("write it in quotes: \"{written}\""))
+        }
+        (Shape::Number { .. }, DeValue::String(text)) => {
+            let text = text.trim();
+            let is_number = text.parse::<u32>().is_ok();
+            is_number.then(|| format!("write it without quotes: {text}"))
+        }
+        (Shape::Flag, DeValue::String(_)) => Some("write true or false, without quotes".to_owned()),
+        (Shape::List(element), DeValue::String(_)) if matches!(**element, Shape::Text(_)) => {
+            Some(format!("write it in brackets: [{written}]"))
+        }
+        (Shape::List(_), DeValue::Table(_)) if written.len() == header(1) => Some(format!(
+            "each element has a header in two brackets: [{written}]"
+        )),
+        (Shape::Table(_), DeValue::Array(_)) if written.len() == header(2) => {
+            let inner = &written[1..written.len() - 1];
+            Some(format!(
+                "there is only one, so its header has one pair of brackets: {inner}"
+            ))
+        }
+        _ => None,
+    }
+}

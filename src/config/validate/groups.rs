@@ -1,0 +1,94 @@
+//! Which target groups there are, and which load balancer uses which.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::report::Report;
+use crate::config::document::TargetGroup;
+use crate::config::path::Path;
+use crate::config::suggest::{listed, nearest};
+
+/// The target groups by name, with the load balancer that uses each.
+pub(super) struct Groups<'a> {
+    groups: BTreeMap<&'a str, Group>,
+}
+
+struct Group {
+    name: Arc<str>,
+    users: Vec<User>,
+}
+
+/// A load balancer: its place in the document, and its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct User {
+    pub(super) place: usize,
+    pub(super) name: Arc<str>,
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(groups: &'a [TargetGroup]) -> Self {
+        let named = |group: &'a TargetGroup| {
+            let name = group.name.as_str();
+            let group = Group {
+                name: name.into(),
+                users: Vec::new(),
+            };
+            (name, group)
+        };
+        Self {
+            groups: groups.iter().map(named).collect(),
+        }
+    }
+
+    /// The load balancer that uses a group, if one does.
+    pub(super) fn user(&self, group: &str) -> Option<&User> {
+        self.groups.get(group)?.users.first()
+    }
+
+    /// Notes that `user` forwards to `group`; reports a group that does not exist, or that belongs
+    /// to another load balancer.
+    pub(super) fn forward(
+        &mut self,
+        group: &str,
+        user: &User,
+        path: &Path<'_>,
+        report: &mut Report,
+    ) -> Option<Arc<str>> {
+        let Some(found) = self.groups.get_mut(group) else {
+            self.missing(group, path, report);
+            return None;
+        };
+        if found.users.contains(user) {
+            return Some(Arc::clone(&found.name));
+        }
+        if let Some(first) = found.users.first() {
+            let message = format!(
+                "target group `{group}` is already used by load balancer `{}`",
+                first.name
+            );
+            let help = format!(
+                "a target group belongs to one load balancer: give `{}` a group of its own with the same targets",
+                user.name
+            );
+            report.refuse(path, message, help);
+        }
+        found.users.push(user.clone());
+        Some(Arc::clone(&found.name))
+    }
+
+    fn missing(&self, group: &str, path: &Path<'_>, report: &mut Report) {
+        if !report.knowledge.all_groups {
+            return;
+        }
+        let names = || self.groups.keys().copied();
+        let message = match nearest(group, names()) {
+            Some(near) => format!("there is no target group `{group}`; did you mean `{near}`?"),
+            None => format!("there is no target group `{group}`"),
+        };
+        let help = match self.groups.is_empty() {
+            true => format!("there is none at all: add [[target_group]] with name = \"{group}\""),
+            false => format!("the target groups are {}", listed(group, names())),
+        };
+        report.refuse(path, message, help);
+    }
+}

@@ -1,0 +1,132 @@
+//! Health checks: ranges, the path, the statuses, what a probe sends.
+
+use super::range;
+use super::report::Report;
+use crate::config::document::{self, ProbeProtocol};
+use crate::config::path::Path;
+use crate::target::Thresholds;
+use crate::target_group::{self, HealthCheck, Matcher};
+
+/// Header fields that a probe has anyway, or that would change where it ends.
+const OWN_FIELDS: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
+
+/// Checks the health check of the group at `path`.
+pub(super) fn validate(
+    check: &document::HealthCheck,
+    path: &Path<'_>,
+    report: &mut Report,
+) -> Option<HealthCheck> {
+    let path = path.key("health_check");
+    numbers(check, &path, report);
+    request(check, &path, report);
+    let matcher = report.accept(path.key("matcher"), Matcher::parse(&check.matcher))?;
+    Some(HealthCheck {
+        enabled: check.enabled,
+        protocol: match check.protocol {
+            ProbeProtocol::Http => target_group::ProbeProtocol::Http,
+            ProbeProtocol::Https => target_group::ProbeProtocol::Https,
+            ProbeProtocol::Tcp => target_group::ProbeProtocol::Tcp,
+        },
+        port: check.port,
+        path: check.path.clone(),
+        interval: check.interval.0,
+        timeout: check.timeout.0,
+        thresholds: Thresholds {
+            healthy: check.healthy_threshold,
+            unhealthy: check.unhealthy_threshold,
+        },
+        matcher,
+        host: check.host.clone(),
+        headers: check.headers.clone().into_iter().collect(),
+    })
+}
+
+fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) {
+    if let Some(port) = check.port {
+        range::number(report, &path.key("port"), port, 1..=u16::MAX);
+    }
+    range::duration(
+        report,
+        &path.key("interval"),
+        check.interval,
+        &range::INTERVAL,
+    );
+    range::duration(report, &path.key("timeout"), check.timeout, &range::TIMEOUT);
+    for (key, threshold) in [
+        ("healthy_threshold", check.healthy_threshold),
+        ("unhealthy_threshold", check.unhealthy_threshold),
+    ] {
+        range::count(report, &path.key(key), threshold, &range::THRESHOLD);
+    }
+    if check.timeout >= check.interval {
+        let (timeout, interval) = (
+            range::plain(check.timeout.0),
+            range::plain(check.interval.0),
+        );
+        let message =
+            format!("the timeout, {timeout}, must be shorter than the interval, {interval}");
+        let help =
+            "a probe is over before the next begins: shorten `timeout` or lengthen `interval`";
+        report.refuse(path.key("timeout"), message, help);
+    }
+}
+
+fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) {
+    let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    let target = &check.path;
+    if !target.starts_with('/') {
+        let message = format!("`{target}` is not a path");
+        report.refuse(
+            path.key("path"),
+            message,
+            format!("write \"/{target}\": a path begins with `/`"),
+        );
+    } else if target.chars().count() > 1024 {
+        report.error(
+            path.key("path"),
+            "the path of a health check has at most 1024 characters",
+        );
+    } else if !visible(target) || target.contains('#') {
+        let help = "percent-encode blanks and other characters: \"/a%20b\"";
+        report.refuse(
+            path.key("path"),
+            "a path consists of visible ASCII characters, without `#`",
+            help,
+        );
+    }
+    if let Some(host) = &check.host
+        && (host.is_empty() || !visible(host))
+    {
+        let help = "write \"www.example.com\" or \"www.example.com:8080\", or leave it out";
+        report.refuse(path.key("host"), format!("{host:?} is not a host"), help);
+    }
+    let fields = path.key("headers");
+    for (name, value) in &check.headers {
+        field(name, value, &fields.key(name), report);
+    }
+}
+
+fn field(name: &str, value: &str, path: &Path<'_>, report: &mut Report) {
+    // RFC 9110, sections 5.1 and 5.5.
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if name.is_empty() || !name.bytes().all(token) {
+        report.error(path, format!("{name:?} is not the name of a header field"));
+    } else if OWN_FIELDS.contains(&name.to_ascii_lowercase().as_str()) {
+        let help = match name.eq_ignore_ascii_case("host") {
+            true => "write it as `host` of the health check",
+            false => "leave it out",
+        };
+        report.refuse(
+            path,
+            format!("`{name}` is set by the health check itself"),
+            help,
+        );
+    }
+    let visible = |byte: u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
+    if !value.bytes().all(visible) || value.trim() != value {
+        report.error(
+            path,
+            "the value of a header field consists of visible ASCII characters, with blanks only between them",
+        );
+    }
+}

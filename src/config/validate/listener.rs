@@ -1,0 +1,78 @@
+//! Listeners: ports, the default action, the table of rules.
+
+use std::collections::BTreeMap;
+
+use super::groups::{Groups, User};
+use super::report::Report;
+use super::{action, rule};
+use crate::config::document::{Listener, LoadBalancer};
+use crate::config::path::Path;
+use crate::config::valid::ValidListener;
+use crate::routing::RuleTable;
+
+/// Checks the listeners of one load balancer, which is the `user` of the groups that they name.
+pub(super) fn validate(
+    load_balancer: &LoadBalancer,
+    user: &User,
+    path: &Path<'_>,
+    groups: &mut Groups<'_>,
+    report: &mut Report,
+) -> Vec<ValidListener> {
+    if load_balancer.listener.is_empty() {
+        report.warn(
+            path,
+            format!(
+                "load balancer `{}` has no listener: it answers nothing",
+                user.name
+            ),
+            "add [[load_balancer.listener]] with a port and a default action",
+        );
+    }
+    let path = path.key("listener");
+    let mut ports = BTreeMap::new();
+    let mut valid = Vec::with_capacity(load_balancer.listener.len());
+    for (index, listener) in load_balancer.listener.iter().enumerate() {
+        let path = path.index(index);
+        if listener.port != 0
+            && let Some(first) = ports.insert(listener.port, index)
+        {
+            let message = format!("listener[{first}] has port {}, too", listener.port);
+            let help = "a load balancer listens once on a port";
+            report.refuse(path.key("port"), message, help);
+        }
+        valid.extend(listener_of(listener, user, &path, groups, report));
+    }
+    valid
+}
+
+fn listener_of(
+    listener: &Listener,
+    user: &User,
+    path: &Path<'_>,
+    groups: &mut Groups<'_>,
+    report: &mut Report,
+) -> Option<ValidListener> {
+    let default = {
+        let path = path.key("default");
+        let actions = action::Actions::of_default(&listener.default);
+        action::validate(&actions, user, &path, groups, report)
+    };
+    let mut rules = Vec::with_capacity(listener.rule.len());
+    let mut priorities = BTreeMap::new();
+    let path = path.key("rule");
+    for (index, document) in listener.rule.iter().enumerate() {
+        let path = path.index(index);
+        if let Some(first) = priorities.insert(document.priority, index) {
+            let message = format!("rule[{first}] has priority {}, too", document.priority);
+            let help = "each rule has a priority of its own; the lowest is tried first";
+            report.refuse(path.key("priority"), message, help);
+        }
+        rules.extend(rule::validate(document, user, &path, groups, report));
+    }
+    // Fails only for equal priorities, which have been reported.
+    let rules = RuleTable::new(rules, default?).ok()?;
+    Some(ValidListener {
+        port: listener.port,
+        rules,
+    })
+}

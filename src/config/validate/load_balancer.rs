@@ -1,0 +1,116 @@
+//! Load balancers: name, nodes, attributes.
+
+use std::collections::BTreeMap;
+
+use super::groups::{Groups, User};
+use super::report::Report;
+use super::{listener, name, node, range};
+use crate::config::document::{Config, LoadBalancer};
+use crate::config::path::Path;
+use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
+
+/// Checks all load balancers, and notes in `groups` which groups they use.
+pub(super) fn validate(
+    config: &Config,
+    groups: &mut Groups<'_>,
+    report: &mut Report,
+) -> Vec<ValidLoadBalancer> {
+    let path = Path::Root.key("load_balancer");
+    let mut names = BTreeMap::new();
+    let mut valid = Vec::with_capacity(config.load_balancer.len());
+    for (place, load_balancer) in config.load_balancer.iter().enumerate() {
+        let path = path.index(place);
+        let own_name = load_balancer.name.as_str();
+        check_name(own_name, &path.key("name"), report);
+        if let Some(first) = names.insert(own_name, place) {
+            let message = format!("load_balancer[{first}] is named `{own_name}`, too");
+            report.refuse(path.key("name"), message, "names are unique");
+        }
+        let user = User {
+            place,
+            name: own_name.into(),
+        };
+        valid.push(ValidLoadBalancer {
+            nodes: node::validate(load_balancer, &path, report),
+            attributes: attributes(load_balancer, &path, report),
+            listeners: listener::validate(load_balancer, &user, &path, groups, report),
+            name: user.name,
+        });
+    }
+    valid
+}
+
+fn check_name(name: &str, path: &Path<'_>, report: &mut Report) {
+    name::validate(report, path, name);
+    if name.starts_with("internal-") {
+        let message = "the name of a load balancer does not begin with `internal-`";
+        report.refuse(path, message, "ALB keeps that for itself");
+    }
+}
+
+fn attributes(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report) -> Attributes {
+    let timeouts = [
+        (
+            "idle_timeout",
+            load_balancer.idle_timeout,
+            range::IDLE_TIMEOUT,
+        ),
+        (
+            "client_keep_alive",
+            load_balancer.client_keep_alive,
+            range::CLIENT_KEEP_ALIVE,
+        ),
+        (
+            "header_timeout",
+            load_balancer.header_timeout,
+            range::HEADER_TIMEOUT,
+        ),
+    ];
+    for (key, timeout, range) in timeouts {
+        range::duration(report, &path.key(key), timeout, &range);
+    }
+    if let Some(connections) = load_balancer.max_connections {
+        range::number(
+            report,
+            &path.key("max_connections"),
+            connections,
+            1..=usize::MAX,
+        );
+    }
+    Attributes {
+        idle_timeout: load_balancer.idle_timeout.0,
+        client_keep_alive: load_balancer.client_keep_alive.0,
+        header_timeout: load_balancer.header_timeout.0,
+        forwarded_for: load_balancer.x_forwarded_for,
+        client_port: load_balancer.x_forwarded_for_client_port,
+        preserve_host: load_balancer.preserve_host,
+        drop_invalid_header_fields: load_balancer.drop_invalid_header_fields,
+        max_connections: load_balancer.max_connections,
+        limits: limits(load_balancer, path, report),
+    }
+}
+
+fn limits(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report) -> Limits {
+    let path = path.key("limits");
+    let limits = &load_balancer.limits;
+    let sizes = [
+        ("request_line", limits.request_line),
+        ("header", limits.header),
+        ("headers", limits.headers),
+        ("response_headers", limits.response_headers),
+    ];
+    for (key, size) in sizes {
+        range::size(report, &path.key(key), size);
+    }
+    if limits.header > limits.headers {
+        let (one, all) = (limits.header, limits.headers);
+        let message = format!("one header may have {one}, but all together only {all}");
+        report.refuse(path.key("header"), message, "`header` is at most `headers`");
+    }
+    Limits {
+        request_line: limits.request_line.0,
+        header: limits.header.0,
+        headers: limits.headers.0,
+        response_headers: limits.response_headers.0,
+    }
+}

@@ -1,0 +1,88 @@
+//! Whether a document makes sense: ranges, names, references, what excludes what.
+//!
+//! One file for each subject. Every check goes on after a problem, so that all problems are found;
+//! what is returned is already what the running parts use, so that nothing is checked twice.
+
+mod action;
+mod address;
+mod forward;
+mod groups;
+mod health_check;
+mod listener;
+mod load_balancer;
+mod name;
+mod node;
+mod range;
+mod report;
+mod rule;
+mod socket;
+mod target;
+mod target_group;
+mod zone_policy;
+
+pub(super) use report::Knowledge;
+
+use self::groups::Groups;
+use self::report::Report;
+use super::document::Config;
+use super::path::Path;
+use super::problem::Problem;
+use super::valid::{AccessLogSettings, ValidConfig};
+
+/// Checks a document of which `knowledge` says how complete it is. The problems are not located;
+/// there is a configuration if none of them is an error.
+pub(super) fn validate(
+    config: &Config,
+    knowledge: Knowledge,
+) -> (Option<ValidConfig>, Vec<Problem>) {
+    let mut report = Report::new(config.ranges, knowledge);
+    let mut groups = Groups::new(&config.target_group);
+    settings(config, &mut report);
+    let load_balancers = load_balancer::validate(config, &mut groups, &mut report);
+    let target_groups = target_group::validate(config, &groups, &mut report);
+    socket::validate(config, &mut report);
+    let problems = report.into_problems();
+    let valid = ValidConfig {
+        ranges: config.ranges,
+        workers: config.workers,
+        shutdown_deadline: config.shutdown_deadline.0,
+        admin: config.admin.address,
+        access_log: AccessLogSettings {
+            path: config.access_log.path.clone(),
+            format: config.access_log.format,
+        },
+        load_balancers,
+        target_groups,
+    };
+    let refused = problems.iter().any(Problem::is_error);
+    ((!refused).then_some(valid), problems)
+}
+
+/// What belongs to the daemon itself.
+fn settings(config: &Config, report: &mut Report) {
+    let root = Path::Root;
+    if let Some(workers) = config.workers {
+        let path = root.key("workers");
+        range::number(report, &path, workers, 1..=1024);
+    }
+    let path = root.key("shutdown_deadline");
+    range::duration(
+        report,
+        &path,
+        config.shutdown_deadline,
+        &range::SHUTDOWN_DEADLINE,
+    );
+    let log = root.key("access_log");
+    let is_empty = |path: &std::path::PathBuf| path.as_os_str().is_empty();
+    if config.access_log.path.as_ref().is_some_and(is_empty) {
+        let problem = Problem::error(log.key("path"), "the path of the access log is empty");
+        report.add(problem.with_help("write a file or \"-\", or leave it out for no access log"));
+    }
+    if config.load_balancer.is_empty() {
+        report.warn(
+            root,
+            "there is no load balancer: nothing listens",
+            "begin with [[load_balancer]]",
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! Rules: their conditions through the constructors of `routing`, each value at its own place.
+
+use super::action::{self, Actions};
+use super::groups::{Groups, User};
+use super::report::Report;
+use crate::config::document::{HeaderCondition, QueryCondition, Rule};
+use crate::config::path::Path;
+use crate::config::valid::ValidAction;
+use crate::routing::{
+    Condition, ConditionError, HostHeader, HttpHeader, HttpRequestMethod, PathPattern, QueryString,
+    RuleError, RuleLimits, SourceIp,
+};
+
+type ValidRule = crate::routing::Rule<ValidAction>;
+
+/// Checks one rule.
+pub(super) fn validate(
+    rule: &Rule,
+    user: &User,
+    path: &Path<'_>,
+    groups: &mut Groups<'_>,
+    report: &mut Report,
+) -> Option<ValidRule> {
+    let conditions = conditions(rule, path, report);
+    let action = action::validate(&Actions::of_rule(rule), user, path, groups, report);
+    let made = ValidRule::new(rule.priority, conditions?, action?);
+    let rule = made.map_err(|error| refuse(&error, path, report)).ok()?;
+    if report.is_strict() {
+        let help = "this is ALB's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
+        for error in rule.check_limits(&RuleLimits::ALB) {
+            report.refuse(path, error.to_string(), help);
+        }
+    }
+    Some(rule)
+}
+
+fn refuse(error: &RuleError, path: &Path<'_>, report: &mut Report) {
+    match error {
+        RuleError::Priority { .. } => report.error(path.key("priority"), error.to_string()),
+        RuleError::NoConditions { .. } => report.refuse(
+            path,
+            error.to_string(),
+            "conditions are host, path, method, source_ip, header and query",
+        ),
+        _ => report.error(path, error.to_string()),
+    }
+}
+
+/// All conditions, or none if one is wrong.
+fn conditions(rule: &Rule, path: &Path<'_>, report: &mut Report) -> Option<Vec<Condition>> {
+    let mut all = Conditions {
+        made: Vec::new(),
+        refused: false,
+    };
+    let (host, method) = (path.key("host"), path.key("method"));
+    let (pattern, source) = (path.key("path"), path.key("source_ip"));
+    let single = [
+        listed(&rule.host, &host, report, |values| {
+            HostHeader::new(values).map(Condition::HostHeader)
+        }),
+        listed(&rule.path, &pattern, report, |values| {
+            PathPattern::new(values).map(Condition::PathPattern)
+        }),
+        listed(&rule.method, &method, report, |values| {
+            HttpRequestMethod::new(values).map(Condition::HttpRequestMethod)
+        }),
+        listed(&rule.source_ip, &source, report, |values| {
+            SourceIp::new(values).map(Condition::SourceIp)
+        }),
+    ];
+    single.into_iter().flatten().for_each(|made| all.add(made));
+    for (index, condition) in rule.header.iter().enumerate() {
+        all.add(header(condition, &path.key("header").index(index), report));
+    }
+    for (index, condition) in rule.query.iter().enumerate() {
+        all.add(query(condition, &path.key("query").index(index), report));
+    }
+    (!all.refused).then_some(all.made)
+}
+
+struct Conditions {
+    made: Vec<Condition>,
+    refused: bool,
+}
+
+impl Conditions {
+    fn add(&mut self, condition: Option<Condition>) {
+        self.refused |= condition.is_none();
+        self.made.extend(condition);
+    }
+}
+
+/// A condition that is a list of values. The outer option is empty if the rule does not have it,
+/// the inner one if a value is wrong.
+fn listed(
+    values: &[String],
+    path: &Path<'_>,
+    report: &mut Report,
+    make: impl Fn(&[String]) -> Result<Condition, ConditionError>,
+) -> Option<Option<Condition>> {
+    (!values.is_empty()).then(|| each_value(values, path, report, make))
+}
+
+/// Tries each value alone, so that every wrong one is found and has its place, then all of them.
+fn each_value<T>(
+    values: &[String],
+    path: &Path<'_>,
+    report: &mut Report,
+    make: impl Fn(&[String]) -> Result<T, ConditionError>,
+) -> Option<T> {
+    let mut refused = false;
+    for (index, value) in values.iter().enumerate() {
+        if let Err(error) = make(std::slice::from_ref(value)) {
+            report.error(path.index(index), error.to_string());
+            refused = true;
+        }
+    }
+    match refused {
+        true => None,
+        false => report.accept(path, make(values)),
+    }
+}
+
+fn header(condition: &HeaderCondition, path: &Path<'_>, report: &mut Report) -> Option<Condition> {
+    let any = ["*".to_owned()];
+    if let Err(error) = HttpHeader::new(&condition.name, &any) {
+        report.error(path.key("name"), error.to_string());
+        return None;
+    }
+    each_value(&condition.values, &path.key("values"), report, |values| {
+        HttpHeader::new(&condition.name, values).map(Condition::HttpHeader)
+    })
+}
+
+fn query(condition: &QueryCondition, path: &Path<'_>, report: &mut Report) -> Option<Condition> {
+    let pair = |value: &String| (condition.key.clone(), value.clone());
+    let any = [pair(&"*".to_owned())];
+    if let Err(error) = QueryString::new(&any) {
+        report.error(path.key("key"), error.to_string());
+        return None;
+    }
+    each_value(&condition.values, &path.key("values"), report, |values| {
+        let pairs: Vec<_> = values.iter().map(pair).collect();
+        QueryString::new(&pairs).map(Condition::QueryString)
+    })
+}

@@ -1,0 +1,86 @@
+//! Targets: identity, address, zone, weight.
+
+use std::collections::BTreeMap;
+
+use super::report::Report;
+use super::zone_policy::Surroundings;
+use super::{address, name, range};
+use crate::config::document::{Target, TargetGroup};
+use crate::config::path::Path;
+use crate::config::suggest::listed;
+use crate::target::TargetKey;
+use crate::target_group::Registration;
+
+/// Checks the targets of one group.
+pub(super) fn validate(
+    group: &TargetGroup,
+    around: &Surroundings<'_>,
+    path: &Path<'_>,
+    report: &mut Report,
+) -> Vec<Registration> {
+    let path = path.key("targets");
+    let mut keys = BTreeMap::new();
+    let mut registrations = Vec::with_capacity(group.targets.len());
+    for (index, target) in group.targets.iter().enumerate() {
+        let path = path.index(index);
+        zone(target, around, &path.key("zone"), report);
+        range::number(report, &path.key("weight"), target.weight, 0..=999);
+        let Some(registration) = registration(target, &path, report) else {
+            continue;
+        };
+        if let Some(first) = keys.insert(registration.key.clone(), index) {
+            let message = format!("targets[{first}] is {}, too", registration.key);
+            let help = "id and port identify a target: give one of them another `id`";
+            let key = if target.id.is_some() { "id" } else { "address" };
+            report.refuse(path.key(key), message, help);
+        }
+        registrations.push(registration);
+    }
+    registrations
+}
+
+fn registration(target: &Target, path: &Path<'_>, report: &mut Report) -> Option<Registration> {
+    let parsed = address::parse(&target.address);
+    let address = match parsed {
+        Ok(address) => address,
+        Err(problem) => {
+            report.refuse(path.key("address"), problem.message, problem.help);
+            return None;
+        }
+    };
+    if let Some(id) = &target.id
+        && (id.is_empty() || id.len() > 128 || !id.chars().all(|c| c.is_ascii_graphic()))
+    {
+        let message = "an id has 1 to 128 visible ASCII characters and no blank";
+        report.error(path.key("id"), message);
+    }
+    let id = target.id.clone().unwrap_or_else(|| address.host());
+    Some(Registration {
+        key: TargetKey {
+            id: id.into(),
+            port: address.port(),
+        },
+        zone: target.zone.as_deref().map(Into::into),
+        weight: target.weight,
+        address,
+    })
+}
+
+/// A zone without a node is what ALB calls not enabled.
+fn zone(target: &Target, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report) {
+    name::zone(report, path, target.zone.as_deref());
+    let Some(zone) = target.zone.as_deref() else {
+        return;
+    };
+    if let Some(load_balancer) = around.load_balancer
+        && !around.all_zones
+        && !around.nodes.contains(zone)
+    {
+        let zones = listed(zone, around.nodes.iter().copied());
+        report.warn(
+            path,
+            format!("load balancer `{load_balancer}` has no node in zone `{zone}`: the target will be `unused`"),
+            format!("its nodes stand in {zones}"),
+        );
+    }
+}

@@ -1,0 +1,99 @@
+//! Target groups: name, settings, whether anything uses them.
+
+use std::collections::BTreeMap;
+
+use super::groups::Groups;
+use super::report::Report;
+use super::zone_policy::{self, Surroundings};
+use super::{health_check, name, range, target};
+use crate::balance;
+use crate::config::document::{Algorithm, Config, TargetGroup};
+use crate::config::path::Path;
+use crate::config::valid::ValidTargetGroup;
+use crate::target_group::Settings;
+
+/// Checks all target groups; `groups` knows by now which are used, and by which load balancer.
+pub(super) fn validate(
+    config: &Config,
+    groups: &Groups<'_>,
+    report: &mut Report,
+) -> Vec<ValidTargetGroup> {
+    let path = Path::Root.key("target_group");
+    let mut names = BTreeMap::new();
+    let mut valid = Vec::with_capacity(config.target_group.len());
+    for (index, group) in config.target_group.iter().enumerate() {
+        let path = path.index(index);
+        name::validate(report, &path.key("name"), &group.name);
+        if let Some(first) = names.insert(group.name.as_str(), index) {
+            let message = format!("target_group[{first}] is named `{}`, too", group.name);
+            report.refuse(path.key("name"), message, "names are unique");
+        }
+        valid.extend(target_group(config, group, groups, &path, report));
+    }
+    valid
+}
+
+fn target_group(
+    config: &Config,
+    group: &TargetGroup,
+    groups: &Groups<'_>,
+    path: &Path<'_>,
+    report: &mut Report,
+) -> Option<ValidTargetGroup> {
+    let user = groups.user(&group.name);
+    if user.is_none() {
+        report.warn(
+            path.key("name"),
+            format!("no rule forwards to target group `{}`", group.name),
+            "its targets are neither probed nor sent requests: they are `unused`",
+        );
+    }
+    let surroundings = Surroundings::new(config, group, user);
+    timeouts(group, path, report);
+    let zones = zone_policy::validate(group, &surroundings, path, report);
+    let health_check = health_check::validate(&group.health_check, path, report);
+    let registrations = target::validate(group, &surroundings, path, report);
+    let health_check = health_check?;
+    let settings = Settings {
+        name: group.name.as_str().into(),
+        algorithm: match group.algorithm {
+            Algorithm::RoundRobin => balance::Algorithm::RoundRobin,
+            Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,
+        },
+        zones: zones?,
+        fail_open: group.fail_open,
+        health_checked: health_check.enabled,
+        deregistration_delay: group.deregistration_delay.0,
+        connect_timeout: group.connect_timeout.0,
+        response_timeout: group.response_timeout.map(|span| span.0),
+        retries: group.retries,
+    };
+    Some(ValidTargetGroup {
+        settings,
+        health_check,
+        registrations,
+        load_balancer: user.map(|user| user.name.clone()),
+    })
+}
+
+fn timeouts(group: &TargetGroup, path: &Path<'_>, report: &mut Report) {
+    let delay = path.key("deregistration_delay");
+    range::duration(
+        report,
+        &delay,
+        group.deregistration_delay,
+        &range::DEREGISTRATION_DELAY,
+    );
+    let connect = path.key("connect_timeout");
+    range::duration(
+        report,
+        &connect,
+        group.connect_timeout,
+        &range::CONNECT_TIMEOUT,
+    );
+    if let Some(timeout) = group.response_timeout {
+        let path = path.key("response_timeout");
+        range::duration(report, &path, timeout, &range::RESPONSE_TIMEOUT);
+    }
+    range::number(report, &path.key("retries"), group.retries, 0..=10);
+}
