@@ -224,7 +224,10 @@ mod tests {
         assert_eq!(difference(&after), "targets ~site/10.0.0.2:80");
         let after = BEFORE.replace("name = \"site\"", "name = \"site\"\nfail_open = false");
         assert_eq!(difference(&after), "target groups ~site");
-        let after = BEFORE.replace("forward = \"site\"", "redirect = { status = 301, host = \"b\" }");
+        let after = BEFORE.replace(
+            "forward = \"site\"",
+            "redirect = { status = 301, host = \"b\" }",
+        );
         assert_eq!(difference(&after), "listeners ~web:80");
         let after = format!("shutdown_deadline = \"5s\"\n{BEFORE}");
         assert_eq!(difference(&after), "settings ~shutdown_deadline");
