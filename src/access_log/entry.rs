@@ -126,3 +126,60 @@ impl Entry<'_> {
         &self.user_agent[..self.user_agent.len().min(USER_AGENT_LIMIT)]
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+pub(super) mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use super::*;
+
+    const TARGET: SocketAddr = SocketAddr::new(
+        std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
+        80,
+    );
+
+    /// The first example of ALB's manual.
+    pub(in super::super) fn example() -> Entry<'static> {
+        Entry {
+            kind: RequestKind::Http,
+            time: UNIX_EPOCH + Duration::from_micros(1_530_570_180_186_641),
+            elb: "app/my-loadbalancer/50dc6c495c0c9188",
+            client: "192.168.131.39:2817".parse().unwrap(),
+            target: Some(TARGET),
+            request_processing_time: Some(Duration::ZERO),
+            target_processing_time: Some(Duration::from_millis(1)),
+            response_processing_time: Some(Duration::from_micros(999)),
+            elb_status_code: 200,
+            target_status_code: Some(200),
+            received_bytes: 34,
+            sent_bytes: 366,
+            request: RequestLine {
+                method: b"GET",
+                scheme: "http",
+                host: b"www.example.com",
+                port: 80,
+                uri: b"/",
+                version: "HTTP/1.1",
+            },
+            user_agent: b"curl/7.46.0",
+            ssl_cipher: None,
+            ssl_protocol: None,
+            target_group: Some(
+                "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067",
+            ),
+            trace_id: b"Root=1-58337262-36d228ad5d99923122bbe354",
+            domain_name: None,
+            chosen_certificate: None,
+            matched_rule_priority: Some(0),
+            request_creation_time: UNIX_EPOCH + Duration::from_micros(1_530_570_168_364_000),
+            actions_executed: "forward",
+            redirect_url: None,
+            error_reason: None,
+            targets: &[TARGET],
+            target_status_codes: &[Some(200)],
+            classification: None,
+            classification_reason: None,
+        }
+    }
+}

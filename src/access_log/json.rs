@@ -150,3 +150,75 @@ fn list<T>(out: &mut Vec<u8>, name: &str, items: &[T], write: impl Fn(&mut Vec<u
     }
     out.extend_from_slice(b"],");
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::entry::tests::example;
+    use super::*;
+
+    fn parsed(entry: &Entry<'_>) -> Value {
+        let mut out = Vec::new();
+        line(&mut out, entry, &mut Clock::default());
+        assert_eq!(out.pop(), Some(b'\n'));
+        assert!(!out.contains(&b'\n'));
+        serde_json::from_slice(&out).unwrap()
+    }
+
+    #[test]
+    fn a_line_is_one_object_with_typed_fields() {
+        let expected = json!({
+            "type": "http",
+            "time": "2018-07-02T22:23:00.186641Z",
+            "elb": "app/my-loadbalancer/50dc6c495c0c9188",
+            "client_ip": "192.168.131.39",
+            "client_port": 2817,
+            "target_ip": "10.0.0.1",
+            "target_port": 80,
+            "request_processing_time": 0.0,
+            "target_processing_time": 0.001,
+            "response_processing_time": 0.0,
+            "elb_status_code": 200,
+            "target_status_code": 200,
+            "received_bytes": 34,
+            "sent_bytes": 366,
+            "request_verb": "GET",
+            "request_url": "http://www.example.com:80/",
+            "request_proto": "HTTP/1.1",
+            "user_agent": "curl/7.46.0",
+            "ssl_cipher": null,
+            "ssl_protocol": null,
+            "target_group_arn": example().target_group,
+            "trace_id": "Root=1-58337262-36d228ad5d99923122bbe354",
+            "domain_name": null,
+            "chosen_cert_arn": null,
+            "matched_rule_priority": 0,
+            "request_creation_time": "2018-07-02T22:22:48.364000Z",
+            "actions_executed": "forward",
+            "redirect_url": null,
+            "error_reason": null,
+            "target_port_list": ["10.0.0.1:80"],
+            "target_status_code_list": [200],
+            "classification": null,
+            "classification_reason": null,
+        });
+        assert_eq!(parsed(&example()), expected);
+    }
+
+    #[test]
+    fn what_a_client_sends_stays_within_its_string() {
+        let entry = Entry {
+            user_agent: b"a\",\"elb\":\"x\\\n\xff",
+            target: None,
+            target_status_codes: &[None, Some(502)],
+            ..example()
+        };
+        let value = parsed(&entry);
+        assert_eq!(value["user_agent"], "a\",\"elb\":\"x\\\n\u{ff}");
+        assert_eq!(value["elb"], "app/my-loadbalancer/50dc6c495c0c9188");
+        assert_eq!(value["target_port"], Value::Null);
+        assert_eq!(value["target_status_code_list"], json!([null, 502]));
+    }
+}

@@ -160,3 +160,194 @@ impl Drop for Owner {
         self.0.close(Instant::now() + FAREWELL);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+mod tests {
+    use std::fs;
+    use std::io::{BufRead, BufReader, Read};
+    use std::os::fd::AsRawFd;
+    use std::path::Path;
+
+    use super::entry::tests::example;
+    use super::*;
+
+    fn to(path: &Path, format: Format) -> Settings {
+        Settings {
+            destination: Destination::File(path.to_owned()),
+            format,
+        }
+    }
+
+    fn start(path: &Path) -> AccessLog {
+        AccessLog::start(to(path, Format::Alb)).unwrap()
+    }
+
+    fn deadline() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    fn wait_for(what: &str, mut reached: impl FnMut() -> bool) {
+        let deadline = deadline();
+        while !reached() {
+            assert!(Instant::now() < deadline, "not within 20 s: {what}");
+            thread::yield_now();
+        }
+    }
+
+    fn lines(path: &Path) -> Vec<String> {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(
+            text.is_empty() || text.ends_with('\n'),
+            "a torn line in {path:?}"
+        );
+        text.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn lines_appear_without_being_asked_for_and_are_all_there_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = start(&path);
+        let buffer = log.buffer();
+        buffer.write(&example());
+        wait_for("the first line", || lines(&path).len() == 1);
+        buffer.write(&example());
+        drop(log);
+        assert_eq!(lines(&path).len(), 2);
+    }
+
+    #[test]
+    fn lines_of_a_worker_that_has_ended_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = start(&path);
+        let buffer = log.buffer();
+        buffer.write(&example());
+        drop(buffer);
+        wait_for("its line", || log.written() == 1);
+        assert!(log.close(deadline()));
+        assert_eq!(lines(&path).len(), 1);
+    }
+
+    #[test]
+    fn rotation_by_rename_and_reopen_loses_no_line_and_tears_none() {
+        const WORKERS: usize = 3;
+        const LINES: usize = 4_000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = start(&path);
+        let workers: Vec<_> = (0..WORKERS)
+            .map(|_| {
+                let buffer = log.buffer();
+                thread::spawn(move || (0..LINES).for_each(|_| buffer.write(&example())))
+            })
+            .collect();
+        for round in 0..5 {
+            fs::rename(&path, folder.path().join(format!("access.log.{round}"))).unwrap();
+            log.reopen();
+            wait_for("the new file", || path.exists());
+        }
+        workers
+            .into_iter()
+            .for_each(|worker| worker.join().unwrap());
+        assert!(log.close(deadline()));
+        let files = fs::read_dir(folder.path()).unwrap();
+        let found: usize = files.map(|file| lines(&file.unwrap().path()).len()).sum();
+        assert_eq!(found, WORKERS * LINES);
+        assert_eq!(log.dropped(), 0);
+    }
+
+    #[test]
+    fn a_stalled_reader_costs_lines_and_not_time_and_every_lost_line_is_counted() {
+        let (reader, writer) = io::pipe().unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
+        let log = start(&path);
+        drop(writer);
+        let buffer = log.buffer();
+        let mut sent = 0;
+        wait_for("a dropped line", || {
+            buffer.write(&example());
+            sent += 1;
+            log.dropped() > 0
+        });
+        let read = thread::spawn(move || BufReader::new(reader).lines().count() as u64);
+        assert!(log.close(deadline()));
+        drop((log, buffer));
+        assert_eq!(read.join().unwrap(), sent - 1);
+    }
+
+    #[test]
+    fn a_full_disk_drops_lines_counts_them_and_ends_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = start(Path::new("/dev/full"));
+        let buffer = log.buffer();
+        (0..10).for_each(|_| buffer.write(&example()));
+        wait_for("ten dropped lines", || log.dropped() == 10);
+        let path = folder.path().join("access.log");
+        log.apply(AccessLog::prepare(to(&path, Format::Alb)).unwrap());
+        wait_for("the new file in use", || {
+            buffer.write(&example());
+            log.written() > 0
+        });
+        assert!(log.close(deadline()));
+        assert_eq!(lines(&path).len() as u64, log.written());
+    }
+
+    #[test]
+    fn new_settings_divide_the_lines_cleanly_between_old_and_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let (alb, json) = (folder.path().join("alb"), folder.path().join("json"));
+        let log = start(&alb);
+        let buffer = log.buffer();
+        buffer.write(&example());
+        log.apply(AccessLog::prepare(to(&json, Format::Json)).unwrap());
+        wait_for("a line in the new file", || {
+            buffer.write(&example());
+            !lines(&json).is_empty()
+        });
+        assert!(log.close(deadline()));
+        assert!(lines(&alb).iter().all(|line| line.starts_with("http ")));
+        assert!(lines(&json).iter().all(|line| line.starts_with('{')));
+        assert!(!lines(&alb).is_empty());
+    }
+
+    #[test]
+    fn an_access_log_that_is_off_formats_nothing_and_can_be_switched_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let log = AccessLog::start(Settings {
+            destination: Destination::from_path(None),
+            format: Format::Alb,
+        })
+        .unwrap();
+        let buffer = log.buffer();
+        buffer.write(&example());
+        log.apply(AccessLog::prepare(to(&path, Format::Alb)).unwrap());
+        wait_for("the switch", || {
+            buffer.write(&example());
+            log.written() > 0
+        });
+        assert_eq!(log.dropped(), 0);
+    }
+
+    #[test]
+    fn a_destination_that_cannot_be_opened_is_named() {
+        let result = AccessLog::start(to(Path::new("/nowhere/access.log"), Format::Alb));
+        let message = result.unwrap_err().to_string();
+        assert_eq!(message, "cannot open the access log /nowhere/access.log");
+    }
+
+    #[test]
+    fn a_writer_that_is_stuck_does_not_hold_up_the_end() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let path = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
+        let log = start(&path);
+        drop(writer);
+        let buffer = log.buffer();
+        (0..1_000).for_each(|_| buffer.write(&example()));
+        assert!(!log.close(Instant::now() + Duration::from_millis(300)));
+        thread::spawn(move || io::copy(&mut reader.by_ref(), &mut io::sink()));
+        assert!(log.close(deadline()));
+    }
+}

@@ -161,6 +161,7 @@ fn digits<const N: usize>(out: &mut Vec<u8>, mut value: u32) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
     use super::*;
 
