@@ -19,7 +19,7 @@ import settings
 import wordpress
 from balancer import Balancer, Elbow
 from report import Report
-from shell import CommandFailed
+from shell import CommandFailed, TimeIsUp
 
 _COMMANDS = {
     "all": "up, site, failures, prometheus, down (down even after a failure)",
@@ -44,12 +44,14 @@ def main() -> int:
     if options.command in ("down", "purge"):
         _attempt(report, lambda: _down(report))
         if options.command == "purge":
-            shutil.rmtree(settings.STORE, ignore_errors=True)
+            _attempt(report, _purge)
         return 1 if report.failed else 0
     try:
         if _attempt(report, lambda: _up(report, front, afresh=options.command in ("all", "up"))):
             for stage in _stages(report, front, options.command):
                 _attempt(report, stage)
+    except TimeIsUp:
+        report.check(f"the run ends within {settings.TIME_LIMIT} s", False)
     finally:
         if options.command == "all":
             signal.alarm(120)
@@ -98,14 +100,13 @@ def _up(report: Report, front: Balancer, afresh: bool) -> None:
     if afresh:
         observers.stop()
         balancer.stop_all()
+    machine.guard_networks()
     machine.check_disk()
     machine.install(report, engine=not engine.other_engine_answers(), peer=not isinstance(front, Elbow))
-    machine.guard_networks()
     engine.start(report)
     images.build_all(report)
     if afresh or not containers.running():
         containers.up(report)
-    balancer.build(report)
     balancer.put_in_front(report, front)
     report.check(f"the site is up behind {front.name}", front.running())
 
@@ -124,6 +125,12 @@ def _down(report: Report) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def _purge() -> None:
+    if engine.is_there():
+        images.remove_all()
+    shutil.rmtree(settings.STORE, ignore_errors=True)
+
+
 def _attempt(report: Report, step: Callable[[], None]) -> bool:
     """Runs a step; a failure is counted and told in words, and the run goes on to what must still be done."""
     try:
@@ -135,7 +142,7 @@ def _attempt(report: Report, step: Callable[[], None]) -> bool:
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     if number == signal.SIGALRM:
-        raise TimeoutError(f"the run took longer than {settings.TIME_LIMIT} s")
+        raise TimeIsUp
     raise KeyboardInterrupt
 
 

@@ -5,7 +5,7 @@ import http.client
 import json
 import os
 import socket
-from pathlib import Path
+from collections.abc import Callable
 from string import Template
 
 import containers
@@ -26,12 +26,12 @@ class Elbow:
         self._daemon = Daemon("elbow")
 
     def running(self) -> bool:
-        return self._daemon.pid() is not None
+        return self._daemon.running()
 
     def start(self) -> None:
         """In a mount namespace of its own, with its own /etc/hosts: the machine's stays untouched."""
         if not settings.ELBOW_BIN.exists():
-            raise CommandFailed(f"there is no {settings.ELBOW_BIN}: run `cargo build`, or set ELBOW_BIN")
+            _build()
         config = settings.RUNTIME / "elbow.toml"
         config.write_text(_fill("elbow.toml", wp_a=settings.WP_A.hostname, wp_b=settings.WP_B.hostname))
         ACCESS_LOG.unlink(missing_ok=True)
@@ -42,18 +42,17 @@ class Elbow:
             'mount --bind "$1" /etc/hosts; shift; exec "$@"',
             *("sh", _HOSTS, settings.ELBOW_BIN, "run", "--config", config),
         )
-        self._wait_ready()
+        _wait_ready(self._daemon, lambda: self._admin("/ready"))
 
     def stop(self) -> None:
         self._daemon.stop()
 
     def health(self, site: Site) -> tuple[str, str]:
         """State and reason code; the reason is empty for a healthy target."""
-        for group in json.loads(self._admin("/target-health"))["target_groups"]:
-            for target in group["targets"]:
-                if target["target"]["id"] == site.id:
-                    return target["target_health"]["state"], target["target_health"].get("reason") or ""
-        raise ValueError(f"{site.id} is not in /target-health")
+        groups = json.loads(self._admin("/target-health"))["target_groups"]
+        targets = next(group["targets"] for group in groups if group["target_group"] == settings.GROUP)
+        health = next(target["target_health"] for target in targets if target["target"]["id"] == site.id)
+        return health["state"], health.get("reason") or ""
 
     def repeated(self) -> int:
         return int(self.metric(settings.METRIC_RETRIES))
@@ -65,12 +64,6 @@ class Elbow:
 
     def metrics(self) -> str:
         return self._admin("/metrics")
-
-    def _wait_ready(self) -> None:
-        try:
-            wait_until("the daemon is ready", lambda: self.running() and self._admin("/ready"), 20)
-        except TimeoutError as error:
-            raise CommandFailed(f"{error}\n{self._daemon.tail()}") from None
 
     def _admin(self, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", settings.ADMIN_PORT, timeout=5)
@@ -96,17 +89,14 @@ class HAProxy:
         self._socket = settings.RUNTIME / "haproxy.sock"
 
     def running(self) -> bool:
-        return self._daemon.pid() is not None
+        return self._daemon.running()
 
     def start(self) -> None:
         config = settings.RUNTIME / "haproxy.cfg"
         addresses = {"wp_a": containers.address(settings.WP_A), "wp_b": containers.address(settings.WP_B)}
         config.write_text(_fill("haproxy.cfg", socket=self._socket, **addresses))
         self._daemon.start("haproxy", "-db", "-f", config)
-        try:
-            wait_until("HAProxy answers", lambda: self.running() and self._servers(), 10)
-        except TimeoutError as error:
-            raise CommandFailed(f"{error}\n{self._daemon.tail()}") from None
+        _wait_ready(self._daemon, self._servers)
 
     def stop(self) -> None:
         self._daemon.stop()
@@ -161,16 +151,25 @@ def write_hosts() -> None:
         hosts.truncate()
 
 
-def build(report: Report) -> None:
-    """The daemon, if it has not been built."""
-    if not settings.ELBOW_BIN.exists() and "ELBOW_BIN" not in os.environ:
-        report.say("building the daemon")
-        manifest = settings.CHECKOUT / "Cargo.toml"
-        run("nice", "-n", "5", "cargo", "build", "--locked", "--manifest-path", manifest, timeout=600)
+def _wait_ready(daemon: Daemon, ready: Callable[[], object]) -> None:
+    """Until it is ready, or has ended already; what it wrote last is the best message there is."""
+    try:
+        wait_until(f"{daemon.name} is ready", lambda: not daemon.running() or ready(), 20)
+    except TimeoutError as error:
+        raise CommandFailed(f"{error}\n{daemon.tail()}") from None
+    if not daemon.running():
+        raise CommandFailed(f"{daemon.name} ended at once:\n{daemon.tail()}")
+
+
+def _build() -> None:
+    if os.environ.get("ELBOW_BIN"):
+        raise CommandFailed(f"ELBOW_BIN names {settings.ELBOW_BIN}, which is not there")
+    manifest = settings.CHECKOUT / "Cargo.toml"
+    run("nice", "-n", "5", "cargo", "build", "--locked", "--manifest-path", manifest, timeout=600)
 
 
 def _fill(name: str, **more: object) -> str:
-    template = Template((Path(settings.LAB) / "config" / name).read_text())
+    template = Template((settings.LAB / "config" / name).read_text())
     return template.substitute(
         port=settings.PORT,
         node_a=settings.NODE_A,

@@ -30,6 +30,12 @@ def tag(name: str) -> str:
     return f"elbow-lab/{name}:{digest.hexdigest()[:12]}"
 
 
+def remove_all() -> None:
+    """From an engine that is not the lab's; the lab's own loses its whole store."""
+    if names := docker("images", "--format", "{{.Repository}}:{{.Tag}}", "elbow-lab/*").split():
+        docker("rmi", "--force", *names)
+
+
 def _base(report: Report) -> None:
     if _present(BASE):
         return

@@ -10,7 +10,7 @@ import settings
 from report import Report
 from shell import CommandFailed, run
 
-_PACKAGES = ["iproute2", "iptables", "mmdebstrap", "hey", "prometheus", "goaccess"]
+_PACKAGES = ["iptables", "mmdebstrap", "hey", "prometheus", "goaccess"]
 _ENGINE = ["docker.io"]
 _PEERS = ["haproxy"]
 _POLICY = Path("/usr/sbin/policy-rc.d")

@@ -18,6 +18,7 @@ from wordpress import ensure_installed
 
 _PROMETHEUS = Daemon("prometheus")
 _REQUESTS = 40
+_HEALTHY_HOSTS = f'sum({settings.METRIC_HEALTHY}{{target_group="{settings.GROUP}"}})'
 
 
 def stage(report: Report, elbow: Elbow) -> None:
@@ -55,7 +56,7 @@ def _prometheus(report: Report) -> None:
         *(f"--web.listen-address=127.0.0.1:{settings.PROMETHEUS_PORT}", "--log.level=warn"),
     )
     try:
-        healthy = wait_until("Prometheus has scraped", lambda: _query(f"sum({settings.METRIC_HEALTHY})"), 30)
+        healthy = wait_until("Prometheus has scraped", lambda: _query(_HEALTHY_HOSTS), 30)
     except TimeoutError as error:
         raise CommandFailed(f"{error}\n{_PROMETHEUS.tail()}") from None
     report.check("Prometheus scrapes the daemon", _query('up{job="elbow"}') == 1.0)

@@ -62,7 +62,7 @@ HEALTH_PATH = "/wp-login.php"
 ADMIN_PORT = 19900
 PROMETHEUS_PORT = 19990
 
-ELBOW_BIN = Path(os.environ.get("ELBOW_BIN", CHECKOUT / "target" / "debug" / "elbow"))
+ELBOW_BIN = Path(os.environ.get("ELBOW_BIN") or CHECKOUT / "target" / "debug" / "elbow").resolve()
 MIRROR = os.environ.get("ELBOW_LAB_MIRROR", "http://deb.debian.org/debian")
 
 # The daemon's own names, as the lab reads them.
@@ -77,9 +77,9 @@ REASON_MISMATCH = "Target.ResponseCodeMismatch"
 # The load, and when it is disturbed (seconds).
 CLIENTS = 4
 REQUESTS_A_SECOND_A_CLIENT = 4
-LOAD_LASTS = 16
-BREAK_AT = 4
-AWAY = 6
+LOAD_LASTS = 18
+BREAK_AT = 3
+AWAY = 8
 RETURN_LIMIT = 60  # a target that has not returned by then will not
 TIME_LIMIT = 900  # the whole run, image builds on a slow day included
 DISK_NEEDED = 5 * 1024**3

@@ -22,6 +22,10 @@ class CommandFailed(Exception):
     """A command ended with another code than 0, or not in time."""
 
 
+class TimeIsUp(BaseException):
+    """The whole run has taken too long. No step may take this for its own failure and go on."""
+
+
 def run(*command: object, timeout: float = 60, env: dict[str, str] | None = None, check: bool = True) -> str:
     """Runs a command to its end and returns what it wrote (standard output and errors together)."""
     argv = [str(word) for word in command]
@@ -67,9 +71,9 @@ def wait_until(what: str, probe: Callable[[], T], deadline: float, every: float 
 class Daemon:
     """A background process that a later run can find again: its pid and start time are in a file."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, log: Path | None = None) -> None:
         self.name = name
-        self.log = settings.LOGS / f"{name}.log"
+        self.log = log or settings.LOGS / f"{name}.log"
         self._record = settings.RUNTIME / f"{name}.pid"
 
     def start(self, *command: object) -> None:
@@ -93,26 +97,23 @@ class Daemon:
             return None
         return int(pid) if start_time(int(pid)) == started else None
 
+    def running(self) -> bool:
+        return self.pid() is not None
+
     def stop(self, limit: float = 20) -> None:
         """SIGTERM, then SIGKILL after `limit` seconds."""
         if (pid := self.pid()) is not None:
             os.kill(pid, signal.SIGTERM)
             try:
-                wait_until(f"{self.name} ends", lambda: self._gone(pid), limit)
+                wait_until(f"{self.name} ends", lambda: not self.running(), limit)
             except TimeoutError:
                 os.kill(pid, signal.SIGKILL)
-                wait_until(f"{self.name} is killed", lambda: self._gone(pid), 5)
+                wait_until(f"{self.name} is killed", lambda: not self.running(), 5)
         self._record.unlink(missing_ok=True)
 
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
 
-    def _gone(self, pid: int) -> bool:
-        try:
-            os.waitpid(pid, os.WNOHANG)  # reaps it if it is a child of this very run
-        except ChildProcessError:
-            pass
-        return self.pid() is None
 
 
 def start_time(pid: int) -> str:
