@@ -135,7 +135,7 @@ def _attempt(report: Report, step: Callable[[], None]) -> bool:
     """Runs a step; a failure is counted and told in words, and the run goes on to what must still be done."""
     try:
         step()
-    except (CommandFailed, TimeoutError, OSError, ValueError, KeyError) as error:
+    except (CommandFailed, TimeoutError, OSError, ValueError, LookupError) as error:
         return report.check("the stage runs to its end", False, f"{type(error).__name__}: {error}")
     return True
 

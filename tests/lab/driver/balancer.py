@@ -49,13 +49,13 @@ class Elbow:
 
     def health(self, site: Site) -> tuple[str, str]:
         """State and reason code; the reason is empty for a healthy target."""
-        groups = json.loads(self._admin("/target-health"))["target_groups"]
-        targets = next(group["targets"] for group in groups if group["target_group"] == settings.GROUP)
-        health = next(target["target_health"] for target in targets if target["target"]["id"] == site.id)
+        document = json.loads(self._admin("/target-health"))
+        groups = {group["target_group"]: group["targets"] for group in document["target_groups"]}
+        health = {target["target"]["id"]: target["target_health"] for target in groups[settings.GROUP]}[site.id]
         return health["state"], health.get("reason") or ""
 
     def repeated(self) -> int:
-        return int(self.metric(settings.METRIC_RETRIES))
+        return int(sum(self.metric(name) for name in settings.METRICS_REPEATED))
 
     def metric(self, name: str) -> float:
         """The sum over all of a family's samples."""
@@ -136,6 +136,14 @@ def put_in_front(report: Report, balancer: Balancer) -> None:
         report.say(f"{balancer.name} is in front of {settings.URL}, on {settings.NODE_A} and {settings.NODE_C}")
     else:
         write_hosts()
+
+
+def wait_healthy(balancer: Balancer) -> None:
+    """Until both targets are."""
+    for site in settings.SITES:
+        wait_until(
+            f"{site.id} is healthy", lambda site=site: balancer.health(site)[0] == "healthy", settings.RETURN_LIMIT
+        )
 
 
 def stop_all() -> None:

@@ -25,8 +25,10 @@ def up(report: Report) -> None:
             *("--opt", f"com.docker.network.bridge.name={network.name}", network.name),
         )
     docker("volume", "create", "--label", _LABEL, settings.CONTENT_VOLUME)
-    # In memory: a busy disk is not what the lab is about.
-    _create(settings.DATABASE, settings.DATABASE_NETWORK.name, settings.DATABASE_ADDRESS, images.tag("mariadb"), "--tmpfs", "/var/lib/mysql")
+    _create(
+        *(settings.DATABASE, settings.DATABASE_NETWORK.name, settings.DATABASE_ADDRESS, images.tag("mariadb")),
+        *("--tmpfs", "/var/lib/mysql"),  # in memory: a busy disk is not what the lab is about
+    )
     docker("start", settings.DATABASE)
     for site in settings.SITES:
         _create(
@@ -78,7 +80,7 @@ def log(site: Site) -> str:
 def address(site: Site) -> str:
     """The address it has or, while it is stopped, will have."""
     networks = json.loads(docker("inspect", "--format", "{{json .NetworkSettings.Networks}}", site.container))
-    return networks[site.network.name]["IPAMConfig"]["IPv4Address"]
+    return str(networks[site.network.name]["IPAMConfig"]["IPv4Address"])
 
 
 def stop(site: Site) -> None:

@@ -4,6 +4,7 @@ The lab's own dockerd has its own socket, folders and addresses, so that it neve
 dockerd changes on the machine (forwarding, iptables chains, its bridge) is written down first and put back by `stop`.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -97,10 +98,8 @@ def _answers() -> bool:
 def _clear() -> None:
     """After a kill -9: processes, mounts, pid files and bridges that would hinder the next start."""
     for pid in _leftovers():
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     wait_until("the engine's processes are gone", lambda: not _leftovers(), 10)
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in reversed(mounts):
@@ -137,8 +136,8 @@ def _forward_policy() -> str:
 
 def _remove_rules(forward_policy: str) -> None:
     """The tables as they are, without the lines that dockerd wrote for its chains and the lab's networks."""
-    marks = ("DOCKER", "docker0", "elbow-lab", settings.ENGINE_BRIDGE.rpartition(".")[0])
-    marks += tuple(network.subnet for network in settings.NETWORKS)
+    marks = ["DOCKER", "docker0", "elbow-lab", settings.ENGINE_BRIDGE.rpartition(".")[0]]
+    marks += [network.subnet for network in settings.NETWORKS]
     kept = [line for line in run("iptables-save").splitlines() if not any(mark in line for mark in marks)]
     kept = [line.replace(":FORWARD DROP", f":FORWARD {forward_policy}") for line in kept]
     rules = settings.RUNTIME / "rules"

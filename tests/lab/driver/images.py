@@ -17,9 +17,7 @@ def build_all(report: Report) -> None:
     for name in ("mariadb", "wordpress"):
         if not _present(tag(name)):
             report.say(f"building the image {tag(name)}")
-            docker(
-                "build", "--build-arg", f"BASE={BASE}", "--tag", tag(name), _folder(name), timeout=300
-            )
+            docker("build", "--build-arg", f"BASE={BASE}", "--tag", tag(name), _folder(name), timeout=300)
 
 
 def tag(name: str) -> str:

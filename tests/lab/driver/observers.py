@@ -3,6 +3,7 @@
 A real Prometheus scrapes and answers queries, promtool judges the metrics page, GoAccess reads the access log.
 """
 
+import contextlib
 import http.client
 import json
 import shutil
@@ -10,7 +11,7 @@ import urllib.parse
 from string import Template
 
 import settings
-from balancer import ACCESS_LOG, Elbow
+from balancer import ACCESS_LOG, Elbow, wait_healthy
 from browser import Browser
 from report import Report
 from shell import CommandFailed, Daemon, run, wait_until
@@ -24,8 +25,7 @@ _HEALTHY_HOSTS = f'sum({settings.METRIC_HEALTHY}{{target_group="{settings.GROUP}
 def stage(report: Report, elbow: Elbow) -> None:
     report.stage("Prometheus, promtool and GoAccess")
     ensure_installed(report)
-    for site in settings.SITES:
-        wait_until(f"{site.id} is healthy", lambda: elbow.health(site)[0] == "healthy", settings.RETURN_LIMIT)
+    wait_healthy(elbow)
     _promtool(report, elbow)
     try:
         _prometheus(report)
@@ -61,15 +61,17 @@ def _prometheus(report: Report) -> None:
         raise CommandFailed(f"{error}\n{_PROMETHEUS.tail()}") from None
     report.check("Prometheus scrapes the daemon", _query('up{job="elbow"}') == 1.0)
     report.check("Prometheus: two healthy hosts", healthy == 2.0, healthy)
-    before = _query(f"sum({settings.METRIC_REQUESTS})") or 0.0
+    before = _requests()
     for _ in range(_REQUESTS):
         Browser().get("/lab/answers.html")
-    rise = lambda: (_query(f"sum({settings.METRIC_REQUESTS})") or 0.0) - before
-    try:
-        wait_until("the count rises", lambda: rise() >= _REQUESTS, 15)
-    except TimeoutError:
-        pass
-    report.check(f"Prometheus: {_REQUESTS} requests are {_REQUESTS} more", rise() == _REQUESTS, rise())
+    with contextlib.suppress(TimeoutError):
+        wait_until("the count rises", lambda: _requests() >= before + _REQUESTS, 15)
+    rise = _requests() - before
+    report.check(f"Prometheus: {_REQUESTS} requests are {_REQUESTS} more", rise == _REQUESTS, rise)
+
+
+def _requests() -> float:
+    return _query(f"sum({settings.METRIC_REQUESTS})") or 0.0
 
 
 def _query(expression: str) -> float | None:

@@ -28,12 +28,9 @@ class Report:
     def table(self, head: list[str], rows: list[list[str]]) -> None:
         """A Markdown table with aligned columns, so that it can be pasted into the README."""
         widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        line = lambda cells: "| " + " | ".join(c.ljust(w) for c, w in zip(cells, widths)) + " |"
         print()
-        print(line(head))
-        print(line(["-" * w for w in widths]))
-        for row in rows:
-            print(line(row))
+        for row in [head, ["-" * width for width in widths], *rows]:
+            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
         print()
 
     def finish(self) -> int:

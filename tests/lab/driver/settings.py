@@ -68,7 +68,7 @@ MIRROR = os.environ.get("ELBOW_LAB_MIRROR", "http://deb.debian.org/debian")
 # The daemon's own names, as the lab reads them.
 GROUP = "wordpress"
 METRIC_REQUESTS = "elbow_requests_total"
-METRIC_RETRIES = "elbow_retries_total"
+METRICS_REPEATED = ("elbow_retries_total", "elbow_stale_reuse_total")
 METRIC_HEALTHY = "elbow_healthy_hosts"
 REASON_TIMEOUT = "Target.Timeout"
 REASON_FAILED = "Target.FailedHealthChecks"

@@ -62,7 +62,7 @@ def wait_until(what: str, probe: Callable[[], T], deadline: float, every: float 
             if value := probe():
                 return value
             last = value
-        except (OSError, ValueError, CommandFailed) as error:
+        except (OSError, ValueError, LookupError, CommandFailed) as error:
             last = error
         time.sleep(every)
     raise TimeoutError(f"{what}: not within {deadline:.0f} s (last seen: {last})")
@@ -113,7 +113,6 @@ class Daemon:
 
     def tail(self, lines: int = 15) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
-
 
 
 def start_time(pid: int) -> str:

@@ -28,7 +28,9 @@ def stage(report: Report) -> None:
 
     entry = _log_in(browser)
     report.check("the owner logs in", entry.status == 302 and entry.location.endswith("/wp-admin/"), entry)
-    _check_both(report, "one login is good at both targets: each shows the dashboard", browser, "/wp-admin/", "Dashboard")
+    _check_both(
+        report, "that login is good at both targets: each shows the dashboard", browser, "/wp-admin/", "Dashboard"
+    )
     saved = _set_permalinks(browser)
     report.check("a form of the admin pages saves its setting", "settings-updated=true" in saved.location, saved)
 
