@@ -118,7 +118,7 @@ pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
         Contender::Haproxy => {
             let program = find("haproxy").context("not installed (apt-get install haproxy)")?;
             let file = configure(site, "haproxy.cfg", include_str!("haproxy.cfg"), address)?;
-            let arguments = ["-db".into(), "-q".into(), "-f".into(), text(&file)];
+            let arguments = ["-db".into(), "-f".into(), text(&file)];
             Pinned::start(
                 PROXY_CORE,
                 &program,

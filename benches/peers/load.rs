@@ -1,8 +1,8 @@
 //! The load generator: a process of its own, so that what it costs is never counted as a proxy's.
 //!
-//! It connects and warms up, prints `ready`, waits for a line, does its work, prints one line of
-//! `name=value` pairs and ends. Every answer must be a 200 of full length; the first that is not
-//! ends the run.
+//! It connects and warms up, prints `ready`, waits for a line, does its work and prints one line of
+//! `name=value` pairs; a load that can be repeated begins again at `ready`. Every answer must be a
+//! 200 of full length; the first that is not ends the process.
 
 use std::io::{BufRead, Write};
 use std::net::SocketAddr;
@@ -93,13 +93,14 @@ async fn closed(
     requests: u64,
 ) -> Result<()> {
     let request: Arc<[u8]> = wire::request("GET", &path, 0).into();
-    let streams = connect(address, connections).await?;
-    let warm_up = requests / 10;
-    let (_, streams) = exchange_all(streams, &request, warm_up).await?;
-    wait_for_go()?;
-    let (wall, _streams) = exchange_all(streams, &request, requests).await?;
-    println!("wall_ns={}", wall.as_nanos());
-    Ok(())
+    let mut streams = connect(address, connections).await?;
+    (_, streams) = exchange_all(streams, &request, requests).await?;
+    loop {
+        wait_for_go()?;
+        let wall;
+        (wall, streams) = exchange_all(streams, &request, requests).await?;
+        println!("wall_ns={}", wall.as_nanos());
+    }
 }
 
 async fn hold(address: SocketAddr, connections: usize) -> Result<()> {

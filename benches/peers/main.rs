@@ -40,6 +40,9 @@ struct Arguments {
     /// Take part (the default is everyone).
     #[arg(long, value_delimiter = ',')]
     with: Vec<Contender>,
+    /// Print the value of every single round, too.
+    #[arg(long)]
+    samples: bool,
     /// Leave the folder with configurations and logs, and say where it is.
     #[arg(long)]
     keep: bool,
@@ -121,22 +124,24 @@ struct Extent {
     body: u64,
 }
 
+/// Many short rounds rather than few long ones: what disturbs the machine for a second or two then
+/// falls on all contenders alike.
 const FULL: Extent = Extent {
-    cpu_rounds: 11,
-    small_requests: 30_000,
-    large_requests: 8_000,
-    latency_rounds: 5,
-    latency_seconds: 1.0,
-    rates: &[4_000, 16_000],
+    cpu_rounds: 60,
+    small_requests: 5_000,
+    large_requests: 1_000,
+    latency_rounds: 15,
+    latency_seconds: 0.5,
+    rates: &[4_000, 12_000],
     body: 1 << 30,
 };
 
 const QUICK: Extent = Extent {
-    cpu_rounds: 3,
-    small_requests: 15_000,
-    large_requests: 4_000,
-    latency_rounds: 2,
-    latency_seconds: 1.0,
+    cpu_rounds: 15,
+    small_requests: 5_000,
+    large_requests: 1_000,
+    latency_rounds: 5,
+    latency_seconds: 0.5,
     rates: &[4_000],
     body: 256 << 20,
 };
@@ -239,6 +244,9 @@ fn measure(
                 extent.latency_seconds,
             )?);
         }
+    }
+    if arguments.samples {
+        report::samples(&measures);
     }
     report::table(&measures);
     let goals: Vec<_> = goals

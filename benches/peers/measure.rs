@@ -19,6 +19,9 @@ const IDLE_CONNECTIONS: usize = 2000;
 
 /// CPU time a request in microseconds, all connections always busy; and how much of the core's
 /// time the contender used meanwhile, in percent.
+///
+/// Each round is charged with all that the contender did since its round before, so that what it
+/// puts off (its log, above all) is not lost.
 pub(crate) fn cpu(
     contenders: &[Running],
     path: &str,
@@ -27,24 +30,30 @@ pub(crate) fn cpu(
 ) -> Result<[Series; 2]> {
     let mut cost = Series::new(format!("CPU a request, {path}"), "us", contenders);
     let mut busy = Series::new("  of its core", "%", contenders);
+    let load = [
+        "closed",
+        path,
+        &CONNECTIONS.to_string(),
+        &requests.to_string(),
+    ];
+    let mut loads = start_all(contenders, &load)?;
+    settle();
+    contenders.iter().for_each(Running::empty_log);
+    let mut before: Vec<_> = contenders.iter().map(|one| one.process.cpu()).collect();
     for (index, contender) in in_turn(contenders, rounds) {
-        let arguments = [
-            "closed",
-            path,
-            &CONNECTIONS.to_string(),
-            &requests.to_string(),
-        ];
-        let mut load = Loading::start(contender, &arguments)?;
-        let before = contender.process.cpu();
-        let seen = load.finish()?;
+        let seen = loads[index].finish()?;
         settle();
-        let used = contender.process.cpu().saturating_sub(before);
+        let after = contender.process.cpu();
+        let used = after.saturating_sub(before[index]);
+        before[index] = after;
         cost.add(index, used.as_secs_f64() * 1e6 / requests as f64);
         busy.add(
             index,
             used.as_nanos() as f64 * 100.0 / seen.value("wall_ns")?,
         );
-        contender.doubt_log(requests);
+    }
+    for contender in contenders {
+        contender.doubt_log(rounds as u64 * requests);
         contender.empty_log();
     }
     Ok([cost, busy])
@@ -60,19 +69,16 @@ pub(crate) fn latency(
     let mut p50 = Series::new(format!("latency at {per_second}/s, p50"), "us", contenders);
     let mut p99 = Series::new(format!("latency at {per_second}/s, p99"), "us", contenders);
     let requests = (per_second as f64 * seconds) as u64;
-    for (index, contender) in in_turn(contenders, rounds) {
-        let arguments = [
-            "rate",
-            "/1k",
-            &CONNECTIONS.to_string(),
-            &per_second.to_string(),
-            &requests.to_string(),
-        ];
-        let seen = Loading::start(contender, &arguments)?.finish()?;
+    let numbers = [CONNECTIONS as u64, per_second, requests].map(|number| number.to_string());
+    let load = ["rate", "/1k", &numbers[0], &numbers[1], &numbers[2]];
+    let mut loads = start_all(contenders, &load)?;
+    for (index, _) in in_turn(contenders, rounds) {
+        let seen = loads[index].finish()?;
         p50.add(index, seen.value("p50_ns")? / 1e3);
         p99.add(index, seen.value("p99_ns")? / 1e3);
-        contender.empty_log();
+        settle();
     }
+    contenders.iter().for_each(Running::empty_log);
     Ok([p50, p99])
 }
 
@@ -127,9 +133,16 @@ fn in_turn(contenders: &[Running], rounds: usize) -> impl Iterator<Item = (usize
     })
 }
 
-/// Lets a contender finish what it does behind the last answer (its log, above all).
+/// A moment for what a contender does right behind its last answer.
 fn settle() {
-    thread::sleep(Duration::from_millis(30));
+    thread::sleep(Duration::from_millis(10));
+}
+
+fn start_all(contenders: &[Running], load: &[&str]) -> Result<Vec<Loading>> {
+    contenders
+        .iter()
+        .map(|contender| Loading::start(contender, load))
+        .collect()
 }
 
 /// A load generator, connected and warm, that waits for the word.
@@ -161,7 +174,10 @@ impl Loading {
 
     fn result(&mut self) -> Result<Seen> {
         let mut line = String::new();
-        self.lines.read_line(&mut line)?;
+        // A load that is repeated says again that it is ready.
+        while self.lines.read_line(&mut line)? > 0 && line.trim() == "ready" {
+            line.clear();
+        }
         let pairs = line
             .split_whitespace()
             .filter_map(|pair| pair.split_once('='));

@@ -116,6 +116,18 @@ pub(crate) fn table(measures: &[Series]) {
     }
 }
 
+/// Prints every single value: a contender a line, its rounds in order.
+pub(crate) fn samples(measures: &[Series]) {
+    println!();
+    for series in measures {
+        for (who, values) in series.who.iter().zip(&series.values) {
+            print!("{}; {who}", series.label.trim());
+            values.iter().for_each(|value| print!("; {value:.3}"));
+            println!();
+        }
+    }
+}
+
 /// Prints how the contenders stand to each other and to the goals. `false` when one is missed.
 pub(crate) fn goals(goals: &[Goal<'_>]) -> bool {
     println!();
