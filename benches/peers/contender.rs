@@ -48,8 +48,11 @@ impl fmt::Display for Contender {
     }
 }
 
-/// What all contenders share: a folder for their files, and the two targets.
+/// What all contenders share.
 pub(crate) struct Site {
+    /// Where the templates of their configurations are.
+    pub(crate) templates: PathBuf,
+    /// Where their files go.
     pub(crate) folder: PathBuf,
     pub(crate) targets: [SocketAddr; 2],
 }
@@ -97,13 +100,13 @@ pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
                 Some(path) => PathBuf::from(path),
                 None => PathBuf::from(env!("CARGO_BIN_EXE_elbow")),
             };
-            let file = configure(site, "elbow.toml", include_str!("elbow.toml"), address)?;
+            let file = configure(site, "elbow.toml", address)?;
             let arguments = ["run".into(), "--config".into(), text(&file)];
             Pinned::start(PROXY_CORE, &program, &arguments, output(site, "elbow.out")?)?
         }
         Contender::Nginx => {
             let program = find("nginx").context("not installed (apt-get install nginx-light)")?;
-            let file = configure(site, "nginx.conf", include_str!("nginx.conf"), address)?;
+            let file = configure(site, "nginx.conf", address)?;
             let errors = site.folder.join("nginx-error.log");
             let arguments = [
                 "-p".into(),
@@ -117,7 +120,7 @@ pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
         }
         Contender::Haproxy => {
             let program = find("haproxy").context("not installed (apt-get install haproxy)")?;
-            let file = configure(site, "haproxy.cfg", include_str!("haproxy.cfg"), address)?;
+            let file = configure(site, "haproxy.cfg", address)?;
             let arguments = ["-db".into(), "-f".into(), text(&file)];
             Pinned::start(
                 PROXY_CORE,
@@ -147,8 +150,10 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn configure(site: &Site, name: &str, template: &str, listen: SocketAddr) -> Result<PathBuf> {
-    let filled = template
+fn configure(site: &Site, name: &str, listen: SocketAddr) -> Result<PathBuf> {
+    let template = site.templates.join(name);
+    let filled = fs::read_to_string(&template)
+        .with_context(|| text(&template))?
         .replace("{{listen}}", &listen.to_string())
         .replace("{{port}}", &listen.port().to_string())
         .replace("{{admin}}", &free_address()?.to_string())

@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -43,6 +44,9 @@ struct Arguments {
     /// Print the value of every single round, too.
     #[arg(long)]
     samples: bool,
+    /// Take the templates of the configurations from another folder.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers"))]
+    templates: PathBuf,
     /// Leave the folder with configurations and logs, and say where it is.
     #[arg(long)]
     keep: bool,
@@ -130,7 +134,7 @@ const FULL: Extent = Extent {
     cpu_rounds: 60,
     small_requests: 5_000,
     large_requests: 1_000,
-    latency_rounds: 15,
+    latency_rounds: 21,
     latency_seconds: 0.5,
     rates: &[4_000, 12_000],
     body: 1 << 30,
@@ -155,6 +159,7 @@ fn compare(arguments: &Arguments) -> Result<bool> {
     let mut folder = tempfile::Builder::new().prefix("elbow-peers").tempdir()?;
     folder.disable_cleanup(arguments.keep);
     let site = Site {
+        templates: arguments.templates.clone(),
         folder: folder.path().to_owned(),
         targets: [contender::free_address()?, contender::free_address()?],
     };
@@ -267,7 +272,7 @@ fn measure(
 /// "Constant memory" in MiB: a few buffers, whatever the size of the body.
 const BOUNDED_GROWTH: f64 = 2.0;
 /// By how much the ratio of two equal proxies' p99 differs from 1 from run to run.
-const LATENCY_NOISE: f64 = 0.05;
+const LATENCY_NOISE: f64 = 0.10;
 
 /// What the figures were seen on, and how much of it the hypervisor kept for others.
 fn machine() -> String {

@@ -25,7 +25,7 @@ impl Pinned {
         arguments: &[String],
         stdout: Stdio,
     ) -> Result<Self> {
-        let script = "ulimit -S -n 16384 2>/dev/null || ulimit -S -n \"$(ulimit -H -n)\"; \
+        let script = "ulimit -S -n 65536 2>/dev/null || ulimit -S -n \"$(ulimit -H -n)\"; \
                       exec setpriv --pdeathsig TERM taskset -c \"$0\" \"$@\"";
         let child = Command::new("sh")
             .args(["-c", script])
