@@ -114,7 +114,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     let workers = workers.map_or_else(thread::available_parallelism, Ok);
     let workers = workers.unwrap_or(NonZeroUsize::MIN);
     let server = Server::start(workers, &shared, &metrics, || {
-        Arc::new(Proxy::new(Arc::clone(&shared)))
+        Arc::new(Proxy::new(&shared, access_log.buffer()))
     })?;
     let addresses = server.addresses();
     let (reload, queue) = ReloadHandle::new();

@@ -140,7 +140,6 @@ mod tests {
     fn every(interval: Duration) -> HealthCheck {
         HealthCheck {
             interval,
-            timeout: Duration::from_millis(500),
             thresholds: Thresholds {
                 healthy: 2,
                 unhealthy: 2,
@@ -229,7 +228,9 @@ mod tests {
         ] {
             let mut checker = checker();
             let mut check = often();
-            check.timeout = Duration::from_millis(100);
+            if code == "Target.Timeout" {
+                check.timeout = Duration::from_millis(100);
+            }
             checker.assign([sample::assign(Arc::clone(&target), check)].into_iter());
             let state = &target.state;
             eventually("unhealthy", || state.health() == TargetHealth::Unhealthy).await;

@@ -46,6 +46,7 @@ pub struct TargetState {
     /// What a pick reads: `Live::health` as one byte.
     health: AtomicU8,
     in_flight: AtomicU32,
+    requests: AtomicU64,
     draining: AtomicBool,
     resolved: ArcSwapOption<SocketAddr>,
     epoch: Arc<Epoch>,
@@ -73,6 +74,7 @@ impl TargetState {
         Self {
             health: AtomicU8::new(TargetHealth::Initial as u8),
             in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             resolved: ArcSwapOption::empty(),
             epoch,
@@ -95,6 +97,11 @@ impl TargetState {
     /// Requests in flight.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Requests for which the target was chosen since it was registered.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Notes that the first probe is on its way.
@@ -205,6 +212,7 @@ impl TargetState {
     /// Only a lease may count.
     pub(super) fn enter(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Only a lease may count.

@@ -80,6 +80,23 @@ impl Redirect {
         }
     }
 
+    /// Where it leads, part by part, with the placeholders as they are written.
+    pub fn part(&self, part: RedirectPart) -> String {
+        match part {
+            RedirectPart::Protocol => match self.protocol {
+                Some(protocol) => protocol.as_str().to_ascii_uppercase(),
+                None => "#{protocol}".to_owned(),
+            },
+            RedirectPart::Host => self.host.text(),
+            RedirectPart::Port => match self.port {
+                Some(port) => port.to_string(),
+                None => "#{port}".to_owned(),
+            },
+            RedirectPart::Path => self.path.text(),
+            RedirectPart::Query => self.query.text(),
+        }
+    }
+
     /// The status of the answer.
     pub fn status(&self) -> RedirectStatus {
         self.status

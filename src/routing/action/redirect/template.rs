@@ -129,6 +129,15 @@ impl Template {
         })
     }
 
+    /// The text as it was written.
+    pub(super) fn text(&self) -> String {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.to_string(),
+            Piece::Keyword(keyword) => format!("#{{{}}}", keyword.as_str()),
+        });
+        pieces.collect()
+    }
+
     /// The text between the placeholders.
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
