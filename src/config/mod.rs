@@ -37,5 +37,8 @@ pub fn schema() -> serde_json::Value {
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod examples_test;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+mod valid_test;
+#[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod wrong_test;

@@ -109,7 +109,7 @@ warning: no rule forwards to target group `wordpress`
 fn all_problems_of_a_file_are_told_at_once_in_its_order() {
     let text = r#"
 workers = 0
-range = "alb"
+shutdown_deadline = 30
 [[load_balancer]]
 name = "-x_"
 idle_timeout = "5000s"
@@ -137,7 +137,7 @@ targets = [
         told(text),
         [
             "2:11 expected a number from 1 to 1024, found the number 0",
-            "3:1 unknown key `range`; did you mean `ranges`?",
+            "3:21 expected a duration such as \"30s\", \"500ms\" or \"5m\", found the number 30",
             "5:8 the name holds '_'",
             "5:8 a name neither begins nor ends with a hyphen",
             "6:16 5000s is out of range: write 1s to 4000s",
@@ -148,6 +148,7 @@ targets = [
              to meet every host, leave the condition out",
             "12:42 `a.b1` must end in letters, as in `.com`: after the last dot host-header takes only A-Z and a-z, \
              no wildcard, no port",
+            "13:11 there is no target group `wbe`; did you mean `web`?",
             "14:1 rule 10 has no condition: what all other requests get is the listener's default action",
             "15:12 rule[0] has priority 10, too",
             "17:1 missing key `name`",
