@@ -183,7 +183,14 @@ impl Fitting<'_> {
 
     fn unknown(&mut self, name: &str, shape: &Table, path: &Path<'_>, span: Bytes) -> bool {
         let known = || shape.fields.keys().map(String::as_str);
+        let inner = shape.fields.iter();
+        let inner = inner.filter(|(_, field)| field.shape.leads_to(name));
+        let inner: Vec<String> = inner.map(|(table, _)| format!("`{table}`")).collect();
         let (message, help) = match nearest(name, known()) {
+            _ if !inner.is_empty() => (
+                format!("unknown key `{name}`"),
+                Some(format!("`{name}` belongs in {}", inner.join(" or "))),
+            ),
             Some(near) => (
                 format!("unknown key `{name}`; did you mean `{near}`?"),
                 None,
@@ -325,6 +332,10 @@ fn advice(value: &DeValue<'_>, shape: &Shape, written: &str) -> Option<String> {
             is_number.then(|| format!("write it without quotes: {text}"))
         }
         (Shape::Flag, DeValue::String(_)) => Some("write true or false, without quotes".to_owned()),
+        (Shape::Table(table), DeValue::String(_)) => {
+            let key = table.only_key()?;
+            Some(format!("write {{ {key} = {written} }}"))
+        }
         (Shape::List(element), DeValue::String(_)) if matches!(**element, Shape::Text(_)) => {
             Some(format!("write it in brackets: [{written}]"))
         }

@@ -70,6 +70,20 @@ fn a_misspelt_key_suggests_the_near_one() {
 }
 
 #[test]
+fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
+    for (key, help) in [
+        ("port = 80", "`port` belongs in `listener`"),
+        ("zone = \"a\"", "`zone` belongs in `nodes`"),
+        ("algorithm = \"round_robin\"", "known here: "),
+    ] {
+        let name = "name = \"wp-elb\"";
+        let problems = check(&RIGHT.replace(name, &format!("{name}\n{key}"))).problems;
+        let help_given = problems.problems[0].help.as_deref().unwrap_or_default();
+        assert!(help_given.starts_with(help), "{problems}");
+    }
+}
+
+#[test]
 fn a_wrong_kind_says_what_is_expected_and_what_was_found() {
     let text = RIGHT.replace("port = 8080", "port = \"8080\"");
     assert_eq!(
@@ -250,6 +264,16 @@ fn wrong_kinds_come_with_advice() {
             "\"HTTP\"",
         ),
         ("id = \"wp-a\"", "id = 1", "\"1\""),
+        (
+            "{ id = \"wp-a\", address = \"10.0.0.6:80\", zone = \"a\" }",
+            "\"10.0.0.6:80\"",
+            "write { address = \"10.0.0.6:80\" }",
+        ),
+        (
+            "{ forward = \"wordpress\" }",
+            "\"wordpress\"",
+            "write { forward = \"wordpress\" }",
+        ),
         ("[[target_group]]", "[target_group]", "[[target_group]]"),
         ("[[target_group]]", "[[admin]]\n[[target_group]]", "[admin]"),
         (
