@@ -16,6 +16,7 @@ mod condition;
 mod rule;
 #[cfg(test)]
 mod sample;
+mod table;
 
 pub use action::{
     ContentType, FixedResponse, FixedResponseError, Keyword, LocationTooLong, Redirect,
@@ -25,7 +26,8 @@ pub use condition::{
     Case, Condition, ConditionError, ConditionKind, Escapes, HostHeader, HttpHeader,
     HttpRequestMethod, PathPattern, QueryString, SourceIp, Wildcard,
 };
-pub use rule::{Matched, Rule, RuleError, RuleLimits, RuleTable};
+pub use rule::{Rule, RuleError, RuleLimits};
+pub use table::{Matched, RuleTable};
 
 /// What a rule can see of a request.
 ///

@@ -1,5 +1,7 @@
 //! Requests for this module's tests, written as one would say them.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Fields, RequestView, Scheme};

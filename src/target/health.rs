@@ -174,6 +174,16 @@ impl Default for HealthMachine {
 }
 
 impl HealthMachine {
+    /// A target that takes requests before a probe has passed.
+    pub fn presumed_healthy() -> Self {
+        Self {
+            state: TargetHealth::Healthy,
+            reason: None,
+            passes: 0,
+            failures: 0,
+        }
+    }
+
     /// The state now: `Initial`, `Healthy` or `Unhealthy`.
     pub fn state(&self) -> TargetHealth {
         self.state

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{
@@ -45,9 +46,11 @@ pub struct TargetState {
     /// What a pick reads: `Live::health` as one byte.
     health: AtomicU8,
     in_flight: AtomicU32,
+    requests: AtomicU64,
     draining: AtomicBool,
     resolved: ArcSwapOption<SocketAddr>,
     epoch: Arc<Epoch>,
+    renewed: Notify,
     live: Mutex<Live>,
 }
 
@@ -71,9 +74,11 @@ impl TargetState {
         Self {
             health: AtomicU8::new(TargetHealth::Initial as u8),
             in_flight: AtomicU32::new(0),
+            requests: AtomicU64::new(0),
             draining: AtomicBool::new(false),
             resolved: ArcSwapOption::empty(),
             epoch,
+            renewed: Notify::new(),
             live: Mutex::default(),
         }
     }
@@ -92,6 +97,11 @@ impl TargetState {
     /// Requests in flight.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Requests for which the target was chosen since it was registered.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Notes that the first probe is on its way.
@@ -114,17 +124,25 @@ impl TargetState {
     }
 
     /// Says why nothing probes the target: its group is in no rule, its zone is not enabled, or
-    /// checks are switched off. `None` ends it: the target starts again as a new one.
+    /// checks are switched off. `None` ends it: the target starts again as a new one, except that
+    /// one which took requests unchecked goes on taking them until its probes say otherwise.
     pub fn stand(&self, reason: Option<HealthReason>) {
         let mut live = self.live.lock();
         if live.standing == reason {
             return;
         }
-        if reason.is_none() {
-            live.machine = HealthMachine::default();
+        let renewed = reason.is_none();
+        if renewed {
+            live.machine = match live.standing {
+                Some(HealthReason::HealthCheckDisabled) => HealthMachine::presumed_healthy(),
+                _ => HealthMachine::default(),
+            };
         }
         live.standing = reason;
         self.publish(&live);
+        if renewed {
+            self.renewed.notify_one();
+        }
     }
 
     /// Deregisters: no new requests from now on; those in flight may finish until `now + delay`.
@@ -139,11 +157,37 @@ impl TargetState {
     /// Registers again: the target starts as a new one and needs one pass.
     pub fn register(&self) {
         let mut live = self.live.lock();
-        if live.drain.take().is_some() {
+        let renewed = live.drain.take().is_some();
+        if renewed {
             live.machine = HealthMachine::default();
         }
         self.draining.store(false, Ordering::Release);
         self.publish(&live);
+        if renewed {
+            self.renewed.notify_one();
+        }
+    }
+
+    /// Waits until the target starts again as a new one. One waiter at a time, the target's health
+    /// check, so that it need not wait for its next interval. A renewal that nobody waited for is
+    /// kept: look at [`TargetState::is_new`] for whether it still matters.
+    pub async fn renewed(&self) {
+        self.renewed.notified().await;
+    }
+
+    /// Whether no probe has been sent since the target started as a new one.
+    pub fn is_new(&self) -> bool {
+        self.live.lock().machine.reason() == Some(&HealthReason::RegistrationInProgress)
+    }
+
+    /// Notes that the target's registered address has changed: nothing is known of the health of
+    /// whatever answers there, so the target starts as a new one. Requests in flight go on.
+    pub fn relocate(&self) {
+        let mut live = self.live.lock();
+        live.machine = HealthMachine::default();
+        self.resolved.store(None);
+        self.publish(&live);
+        self.renewed.notify_one();
     }
 
     /// When requests in flight are cut off; none unless draining. One atomic load when it is not.
@@ -168,6 +212,7 @@ impl TargetState {
     /// Only a lease may count.
     pub(super) fn enter(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Only a lease may count.
@@ -297,6 +342,49 @@ mod tests {
         assert_eq!(state.health(), TargetHealth::Unused);
         state.stand(None);
         assert_eq!(state.health(), TargetHealth::Initial);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_starts_as_a_new_one_wakes_its_health_check() {
+        let (state, _) = healthy();
+        let woken = async || {
+            let wait = tokio::time::timeout(DELAY, state.renewed());
+            wait.await.is_ok() && state.is_new()
+        };
+        state.register();
+        assert!(!woken().await);
+        state.drain(Instant::now(), DELAY);
+        assert!(!woken().await);
+        state.register();
+        assert!(woken().await);
+        state.stand(Some(HealthReason::NotInUse));
+        assert!(!woken().await);
+        state.stand(None);
+        assert!(woken().await);
+        state.checking();
+        assert!(!state.is_new());
+    }
+
+    #[test]
+    fn a_target_whose_checks_are_switched_on_goes_on_taking_requests() {
+        let state = TargetState::new(Arc::default());
+        state.stand(Some(HealthReason::HealthCheckDisabled));
+        assert_eq!(state.health(), TargetHealth::Unavailable);
+        state.stand(None);
+        assert_eq!(state.health(), TargetHealth::Healthy);
+    }
+
+    #[test]
+    fn a_target_that_moves_to_another_address_needs_one_pass() {
+        let (state, epoch) = healthy();
+        state.resolve(SocketAddr::from(([127, 0, 0, 2], 80)));
+        let before = epoch.current();
+        state.relocate();
+        assert_eq!(state.health(), TargetHealth::Initial);
+        assert_eq!(state.resolved(), None);
+        assert_eq!(epoch.current(), before + 1);
+        state.observe(pass(), &ALB);
+        assert_eq!(state.health(), TargetHealth::Healthy);
     }
 
     #[test]

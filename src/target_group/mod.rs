@@ -1,14 +1,33 @@
-//! Who is eligible, which zone, then `balance`; gives a `Lease`.
+//! Which target takes a request: who is eligible, then which zone, then whose turn it is.
+//!
+//! A [`TargetGroup`] belongs to one snapshot and never changes. What must survive a reload is
+//! shared with the group of the snapshot before: the targets' states by [`TargetKey`], and whose
+//! turn it is. [`TargetGroup::pick`] gives a [`Lease`].
+//!
+//! The list of eligible targets is kept, not made for each pick: every change of a target's
+//! eligibility advances the group's epoch, and the first pick that notices rebuilds the list.
+//!
+//! Nothing here probes: outcomes of health checks arrive at the target's state by themselves.
 
+mod eligible;
+mod group_state;
+mod handover;
 mod health_check;
 mod matcher;
 mod pick_error;
 mod registration;
+mod route;
 mod settings;
+mod survey;
+#[cfg(test)]
+mod tests;
 mod zone_weights;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use health_check::{HealthCheck, ProbeProtocol};
@@ -18,22 +37,29 @@ pub use registration::{Registration, Scope};
 pub use settings::{Settings, ZonePolicy};
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 
-use crate::target::{Epoch, Lease, Target, TargetHealth, TargetKey, TargetState, Zone};
+use crate::target::{HealthReason, Lease, Target, TargetHealth, TargetKey, Zone};
+use eligible::Eligible;
+use group_state::GroupState;
+use handover::Handover;
 
-/// A target group of one snapshot: its settings, its targets, and what it adopted from the
-/// snapshot before.
+/// A target group of one snapshot.
 #[derive(Debug)]
 pub struct TargetGroup {
     settings: Settings,
     scope: Scope,
     targets: Vec<Arc<Target>>,
+    by_key: HashMap<TargetKey, usize>,
     departing: Vec<Arc<Target>>,
-    epoch: Arc<Epoch>,
+    state: Arc<GroupState>,
+    eligible: ArcSwap<Eligible>,
+    rebuilding: Mutex<()>,
+    handover: Mutex<Option<Handover>>,
 }
 
 impl TargetGroup {
     /// Compiles a group. Targets that `last` has registered, or is still draining, keep their
-    /// state by [`TargetKey`]. Changes no live state: see [`TargetGroup::take_over`].
+    /// state. No live state changes before [`TargetGroup::take_over`], so the group may be thrown
+    /// away. The keys of the registrations are unique: the configuration sees to it.
     pub fn new(
         settings: Settings,
         registrations: Vec<Registration>,
@@ -41,53 +67,93 @@ impl TargetGroup {
         last: Option<&TargetGroup>,
         now: Instant,
     ) -> Self {
-        let _ = now;
-        let epoch = last.map_or_else(Arc::default, |last| Arc::clone(&last.epoch));
-        let targets = registrations.into_iter().map(|registration| {
-            let state = last
-                .and_then(|last| last.target(&registration.key))
-                .map_or_else(
-                    || Arc::new(TargetState::new(Arc::clone(&epoch))),
-                    |target| Arc::clone(&target.state),
-                );
-            Arc::new(Target {
-                key: registration.key,
-                address: registration.address,
-                zone: registration.zone,
-                weight: registration.weight,
-                state,
-            })
+        let state = last.map_or_else(Arc::default, |last| Arc::clone(&last.state));
+        let mut handover = Handover::default();
+        let targets: Vec<_> = registrations
+            .into_iter()
+            .map(|registration| handover.adopt(registration, last, &state.epoch))
+            .collect();
+        let by_key: HashMap<_, _> = targets
+            .iter()
+            .enumerate()
+            .map(|(index, target)| (target.key.clone(), index))
+            .collect();
+        let departing = last.map_or_else(Vec::new, |last| {
+            handover.leave_out(last, |key| by_key.contains_key(key));
+            let still_draining = last.departing(now).cloned();
+            let mut departing = handover.departed.clone();
+            departing.extend(still_draining.filter(|target| !by_key.contains_key(&target.key)));
+            departing
         });
+        let eligible = Eligible::build(&settings, &scope, &targets, &state);
         Self {
-            targets: targets.collect(),
-            departing: Vec::new(),
             settings,
             scope,
-            epoch,
+            targets,
+            by_key,
+            departing,
+            state,
+            eligible: ArcSwap::from_pointee(eligible),
+            rebuilding: Mutex::default(),
+            handover: Mutex::new(Some(handover)),
         }
     }
 
-    /// Makes the live state of the targets what this group says: called once, after the snapshot
-    /// has been published. Calling it again changes nothing.
+    /// Makes the live state of the targets what this group says: called once, right after its
+    /// snapshot has been published. Calling it again changes nothing.
+    ///
+    /// * A target that was deregistered and is registered again starts as a new one.
+    /// * So does a target whose address has changed: its identity, and with it the requests in
+    ///   flight, goes on, but nothing is known of the health of whatever answers there.
+    /// * A target that is not registered any more drains, for the deregistration delay that is
+    ///   set now. One that drains already keeps its deadline.
+    /// * A target that an operator drained by hand stays so, as long as it is registered.
     pub fn take_over(&self, now: Instant) {
-        let _ = now;
+        let Some(handover) = self.handover.lock().take() else {
+            return;
+        };
+        handover.apply(now, self.settings.deregistration_delay);
         for target in &self.targets {
-            target
-                .state
-                .stand(self.scope.excludes(target.zone.as_ref()));
+            target.state.stand(self.standing(target));
         }
     }
 
     /// Takes a place at the target that is next for a request that entered through a node in the
-    /// zone `entry`, leaving out those in `tried`.
+    /// zone `entry`, leaving out the targets that the request has `tried`.
     pub fn pick(&self, entry: Option<&Zone>, tried: &[TargetKey]) -> Result<Lease, PickError> {
-        let _ = entry;
-        self.targets
-            .iter()
-            .filter(|target| target.state.health() == TargetHealth::Healthy)
-            .find(|target| !tried.contains(&target.key))
-            .map(|target| Lease::new(Arc::clone(target), false))
-            .ok_or(PickError::NoTargets)
+        let eligible = self.eligible.load();
+        if !eligible.is_current(&self.state) {
+            return self.pick_anew(entry, tried);
+        }
+        match eligible.pick(entry, tried) {
+            // The list has become stale this very moment.
+            Err(_) if !eligible.is_current(&self.state) => self.pick_anew(entry, tried),
+            picked => picked,
+        }
+    }
+
+    /// Rebuilds the list, unless another pick is about it, and picks. While another one is, the
+    /// old list serves; but a request is refused by a current list only.
+    #[cold]
+    fn pick_anew(&self, entry: Option<&Zone>, tried: &[TargetKey]) -> Result<Lease, PickError> {
+        if let Some(_rebuilding) = self.rebuilding.try_lock() {
+            self.rebuild();
+        } else if let Ok(lease) = self.eligible.load().pick(entry, tried) {
+            return Ok(lease);
+        } else {
+            let _rebuilding = self.rebuilding.lock();
+            self.rebuild();
+        }
+        self.eligible.load().pick(entry, tried)
+    }
+
+    fn rebuild(&self) {
+        if self.eligible.load().is_current(&self.state) {
+            return;
+        }
+        let eligible = Eligible::build(&self.settings, &self.scope, &self.targets, &self.state);
+        self.eligible.store(Arc::new(eligible));
+        self.state.forget_unused_turns();
     }
 
     /// The settings.
@@ -105,40 +171,53 @@ impl TargetGroup {
         &self.targets
     }
 
-    /// The registered targets that are to be probed: those in scope, if the group is checked.
+    /// A registered target by its identity.
+    pub fn target(&self, key: &TargetKey) -> Option<&Arc<Target>> {
+        self.targets.get(*self.by_key.get(key)?)
+    }
+
+    /// The registered targets that are to be probed: those in scope of a group that is checked.
     pub fn probed(&self) -> impl Iterator<Item = &Arc<Target>> {
-        self.targets.iter().filter(|target| {
-            self.settings.health_checked && self.scope.excludes(target.zone.as_ref()).is_none()
-        })
+        self.targets
+            .iter()
+            .filter(|target| self.standing(target).is_none())
     }
 
     /// The deregistered targets whose delay has not elapsed at `now`.
     pub fn departing(&self, now: Instant) -> impl Iterator<Item = &Arc<Target>> {
-        self.departing
-            .iter()
-            .filter(move |target| target.state.drains_until().is_some_and(|until| now < until))
+        self.departing.iter().filter(move |target| {
+            let until = target.state.drains_until();
+            until.is_some_and(|until| now < until)
+        })
     }
 
-    /// A registered target by its identity.
-    pub fn target(&self, key: &TargetKey) -> Option<&Arc<Target>> {
-        self.targets.iter().find(|target| target.key == *key)
+    /// The zone and the health of each registered target.
+    pub fn health(&self) -> impl Iterator<Item = (Option<&Zone>, TargetHealth)> {
+        self.targets
+            .iter()
+            .map(|target| (target.zone.as_ref(), target.state.health()))
     }
 
     /// How many registered targets of the zone are healthy (ALB: `HealthyHostCount`). `None` asks
-    /// for the targets without a zone.
+    /// for those without a zone.
     pub fn healthy_count(&self, zone: Option<&Zone>) -> usize {
         self.count(zone, TargetHealth::Healthy)
     }
 
-    /// How many registered targets of the zone are unhealthy (ALB: `UnHealthyHostCount`).
+    /// How many registered targets of the zone are unhealthy (ALB: `UnHealthyHostCount`). `None`
+    /// asks for those without a zone.
     pub fn unhealthy_count(&self, zone: Option<&Zone>) -> usize {
         self.count(zone, TargetHealth::Unhealthy)
     }
 
     fn count(&self, zone: Option<&Zone>, health: TargetHealth) -> usize {
-        self.targets
-            .iter()
-            .filter(|target| target.zone.as_ref() == zone && target.state.health() == health)
-            .count()
+        self.health().filter(|seen| *seen == (zone, health)).count()
+    }
+
+    /// Why nothing probes the target, if nothing does.
+    fn standing(&self, target: &Target) -> Option<HealthReason> {
+        let unchecked =
+            (!self.settings.health_checked).then_some(HealthReason::HealthCheckDisabled);
+        self.scope.excludes(target.zone.as_ref()).or(unchecked)
     }
 }

@@ -5,8 +5,9 @@
 
 mod fixed_response;
 mod redirect;
-mod template;
 
 pub use fixed_response::{ContentType, FixedResponse, FixedResponseError};
-pub use redirect::{LocationTooLong, Redirect, RedirectError, RedirectSettings, RedirectStatus};
-pub use template::{Keyword, RedirectPart};
+pub use redirect::{
+    Keyword, LocationTooLong, Redirect, RedirectError, RedirectPart, RedirectSettings,
+    RedirectStatus,
+};

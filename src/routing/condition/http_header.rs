@@ -48,6 +48,11 @@ impl HttpHeader {
         })
     }
 
+    /// The name of the field.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn values(&self) -> &[Wildcard] {
         &self.values
     }

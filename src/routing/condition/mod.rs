@@ -66,6 +66,26 @@ impl Condition {
         }
     }
 
+    /// Its values as text; one of a query string is `key=value`, or `value` for any key.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Self::HostHeader(condition) => texts(condition.values()),
+            Self::PathPattern(condition) => texts(condition.values()),
+            Self::HttpRequestMethod(condition) => texts(condition.values()),
+            Self::SourceIp(condition) => texts(condition.values()),
+            Self::HttpHeader(condition) => texts(condition.values()),
+            Self::QueryString(condition) => {
+                let pairs = condition.values().iter();
+                pairs
+                    .map(|(key, value)| match key {
+                        Some(key) => format!("{key}={value}"),
+                        None => value.to_string(),
+                    })
+                    .collect()
+            }
+        }
+    }
+
     /// How many `*` and `?` its values hold.
     pub fn wildcards(&self) -> usize {
         match self {
@@ -93,6 +113,10 @@ impl Condition {
             Self::QueryString(condition) => condition.matches(request),
         }
     }
+}
+
+fn texts(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 fn wildcards<'a>(values: impl IntoIterator<Item = &'a Wildcard>) -> usize {

@@ -4,6 +4,8 @@
 //! also none and also across `/`; `?` for exactly one. The usual shapes (`/img`, `/img/*`, `*.example.com`) are told
 //! apart at compile time and cost one comparison. Not a regular expression, and not a file glob: no sets, no braces.
 
+use std::fmt;
+
 /// Whether `A` and `a` are the same. Only ASCII letters have two cases here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Case {
@@ -89,6 +91,35 @@ impl Wildcard {
         match self.case {
             Case::Sensitive => pattern == text,
             Case::Insensitive => pattern.eq_ignore_ascii_case(text),
+        }
+    }
+}
+
+/// The pattern as it could be written: in small letters where case makes no difference, and without
+/// a second `*` next to another.
+impl fmt::Display for Wildcard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .replace('*', r"\*")
+                .replace('?', r"\?")
+        };
+        match &self.form {
+            Form::Anything => f.write_str("*"),
+            Form::Literal(literal) => f.write_str(&text(literal)),
+            Form::Prefix(prefix) => write!(f, "{}*", text(prefix)),
+            Form::Suffix(suffix) => write!(f, "*{}", text(suffix)),
+            Form::Tokens(tokens) => {
+                let is_byte = |token: &Token| matches!(token, Token::Byte(_));
+                for run in tokens.chunk_by(|one, next| is_byte(one) && is_byte(next)) {
+                    match run {
+                        [Token::Many] => f.write_str("*")?,
+                        [Token::One] => f.write_str("?")?,
+                        bytes => f.write_str(&text(&literal(bytes).unwrap_or_default()))?,
+                    }
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -180,6 +211,22 @@ mod tests {
 
     fn matches(pattern: &str, text: &str) -> bool {
         Wildcard::new(pattern, Case::Sensitive, Escapes::None).matches(text.as_bytes())
+    }
+
+    #[test]
+    fn a_pattern_can_be_read_again() {
+        for pattern in [
+            "*",
+            "/img/*",
+            "*.example.com",
+            "/a?c/*/d",
+            "/",
+            "??",
+            r"\*a\?*b",
+        ] {
+            let compiled = Wildcard::new(pattern, Case::Insensitive, Escapes::Backslash);
+            assert_eq!(compiled.to_string(), pattern);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::redirect::RedirectError;
+use super::RedirectError;
 use crate::routing::RequestView;
 
 /// A part of the request's URI that a redirect can reuse.
@@ -127,6 +127,15 @@ impl Template {
         Ok(Self {
             pieces: pieces.into(),
         })
+    }
+
+    /// The text as it was written.
+    pub(super) fn text(&self) -> String {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text.to_string(),
+            Piece::Keyword(keyword) => format!("#{{{}}}", keyword.as_str()),
+        });
+        pieces.collect()
     }
 
     /// The text between the placeholders.

@@ -4,29 +4,20 @@
 //! arrives at `https://a:80/`, so a redirect to HTTPS sets port 443 as well. And as with ALB, `Location` is an absolute
 //! URI that always names the port: `https://www.example.com:443/`.
 
-use super::template::{RedirectPart, Template, push_port};
-use crate::routing::{RequestView, Scheme};
+mod error;
+mod settings;
+mod template;
 
-/// ALB's limit for host, path and query, in characters with the placeholders as written.
-const PART_CHARACTERS: usize = 128;
+pub use error::{LocationTooLong, RedirectError};
+pub use settings::RedirectSettings;
+pub use template::{Keyword, RedirectPart};
+
+use template::{Template, push_port};
+
+use crate::routing::{RequestView, Scheme};
 
 /// The longest `Location` that ALB sends, in bytes.
 const LOCATION_BYTES: usize = 8 * 1024;
-
-/// A redirect as it is written down; `None` keeps what the request had.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RedirectSettings<'a> {
-    /// `HTTP`, `HTTPS` or `#{protocol}`.
-    pub protocol: Option<&'a str>,
-    /// May contain `#{host}`.
-    pub host: Option<&'a str>,
-    /// 1 to 65535 or `#{port}`.
-    pub port: Option<&'a str>,
-    /// Begins with `/`; may contain `#{host}`, `#{port}`, `#{path}`.
-    pub path: Option<&'a str>,
-    /// Without the `?`; may contain all placeholders; an empty one takes the query away.
-    pub query: Option<&'a str>,
-}
 
 /// A checked redirect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,13 +49,6 @@ impl RedirectStatus {
     }
 }
 
-/// What each part is if it is not set, and what changes nothing if it is.
-const SAME_PROTOCOL: &str = "#{protocol}";
-const SAME_HOST: &str = "#{host}";
-const SAME_PORT: &str = "#{port}";
-const SAME_PATH: &str = "/#{path}";
-const SAME_QUERY: &str = "#{query}";
-
 impl Redirect {
     /// Takes status 301 or 302 and settings that change the protocol, the host, the port or the path: a redirect that
     /// changed nothing, or the query alone, would lead back to itself.
@@ -74,18 +58,15 @@ impl Redirect {
             302 => RedirectStatus::Found,
             _ => return Err(RedirectError::Status { status }),
         };
-        let host = settings.host.unwrap_or(SAME_HOST);
-        let path = settings.path.unwrap_or(SAME_PATH);
         let redirect = Self {
             status,
-            protocol: parse_protocol(settings.protocol.unwrap_or(SAME_PROTOCOL))?,
-            host: parse_host(host)?,
-            port: parse_port(settings.port.unwrap_or(SAME_PORT))?,
-            path: parse_path(path)?,
-            query: parse_query(settings.query.unwrap_or(SAME_QUERY))?,
+            protocol: settings.protocol()?,
+            host: settings.host()?,
+            port: settings.port()?,
+            path: settings.path()?,
+            query: settings.query()?,
         };
-        let same_place = host == SAME_HOST && path == SAME_PATH;
-        if same_place && redirect.protocol.is_none() && redirect.port.is_none() {
+        if settings.change_nothing() {
             return Err(RedirectError::NothingChanged);
         }
         Ok(redirect)
@@ -96,6 +77,23 @@ impl Redirect {
         match (listener, self.protocol) {
             (Scheme::Https, Some(Scheme::Http)) => Err(RedirectError::Downgrade),
             _ => Ok(()),
+        }
+    }
+
+    /// Where it leads, part by part, with the placeholders as they are written.
+    pub fn part(&self, part: RedirectPart) -> String {
+        match part {
+            RedirectPart::Protocol => match self.protocol {
+                Some(protocol) => protocol.as_str().to_ascii_uppercase(),
+                None => "#{protocol}".to_owned(),
+            },
+            RedirectPart::Host => self.host.text(),
+            RedirectPart::Port => match self.port {
+                Some(port) => port.to_string(),
+                None => "#{port}".to_owned(),
+            },
+            RedirectPart::Path => self.path.text(),
+            RedirectPart::Query => self.query.text(),
         }
     }
 
@@ -128,181 +126,6 @@ impl Redirect {
         }
         Ok(location)
     }
-}
-
-fn parse_protocol(text: &str) -> Result<Option<Scheme>, RedirectError> {
-    match text {
-        SAME_PROTOCOL => Ok(None),
-        "HTTP" => Ok(Some(Scheme::Http)),
-        "HTTPS" => Ok(Some(Scheme::Https)),
-        _ => Err(RedirectError::Protocol {
-            text: text.to_owned(),
-        }),
-    }
-}
-
-fn parse_port(text: &str) -> Result<Option<u16>, RedirectError> {
-    if text == SAME_PORT {
-        return Ok(None);
-    }
-    match text.parse() {
-        Ok(port) if port > 0 => Ok(Some(port)),
-        _ => Err(RedirectError::Port {
-            text: text.to_owned(),
-        }),
-    }
-}
-
-fn parse_host(text: &str) -> Result<Template, RedirectError> {
-    parse_template(RedirectPart::Host, text, |character| {
-        character.is_ascii_alphanumeric() || "-._".contains(character)
-    })
-}
-
-fn parse_path(text: &str) -> Result<Template, RedirectError> {
-    let template = parse_template(RedirectPart::Path, text, |character| {
-        character.is_ascii_graphic() && character != '?'
-    })?;
-    if !text.starts_with('/') {
-        return Err(RedirectError::PathWithoutSlash {
-            text: text.to_owned(),
-        });
-    }
-    Ok(template)
-}
-
-fn parse_query(text: &str) -> Result<Template, RedirectError> {
-    if text.is_empty() {
-        return Template::new(RedirectPart::Query, text);
-    }
-    let template = parse_template(RedirectPart::Query, text, |character| {
-        character.is_ascii_graphic()
-    })?;
-    if text.starts_with('?') {
-        return Err(RedirectError::QueryWithMark {
-            text: text.to_owned(),
-        });
-    }
-    Ok(template)
-}
-
-fn parse_template(
-    part: RedirectPart,
-    text: &str,
-    allowed: impl Fn(char) -> bool,
-) -> Result<Template, RedirectError> {
-    let length = text.chars().count();
-    if !(1..=PART_CHARACTERS).contains(&length) {
-        return Err(RedirectError::Length {
-            part,
-            length,
-            limit: PART_CHARACTERS,
-        });
-    }
-    let template = Template::new(part, text)?;
-    let refused = template
-        .texts()
-        .flat_map(str::chars)
-        .find(|character| !allowed(*character));
-    match refused {
-        Some(character) => Err(RedirectError::Character {
-            part,
-            text: text.to_owned(),
-            character,
-        }),
-        None => Ok(template),
-    }
-}
-
-/// A redirect that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RedirectError {
-    /// A status other than the two.
-    #[error("a redirect has status 301 (permanent) or 302 (temporary), not {status}")]
-    Status {
-        /// The status.
-        status: u16,
-    },
-    /// Not a protocol.
-    #[error("`{text}` is not a redirect's protocol: write HTTP, HTTPS or #{{protocol}}")]
-    Protocol {
-        /// What was written.
-        text: String,
-    },
-    /// Not a port.
-    #[error("`{text}` is not a redirect's port: write 1 to 65535 or #{{port}}")]
-    Port {
-        /// What was written.
-        text: String,
-    },
-    /// A part that is empty or too long.
-    #[error("the {part} of a redirect has {length} characters: it takes 1 to {limit}")]
-    Length {
-        /// The part.
-        part: RedirectPart,
-        /// How many it has.
-        length: usize,
-        /// How many are allowed.
-        limit: usize,
-    },
-    /// A character that cannot stand there.
-    #[error(
-        "the {part} of a redirect, `{text}`, holds {character:?}, which cannot stand in it: host, port, path and \
-             query are written apart, other characters in path and query percent-encoded"
-    )]
-    Character {
-        /// The part.
-        part: RedirectPart,
-        /// What was written.
-        text: String,
-        /// The first such character.
-        character: char,
-    },
-    /// A placeholder that does not exist or not there.
-    #[error(
-        "`{placeholder}` cannot stand in the {part} of a redirect: the placeholders there are {allowed}"
-    )]
-    Placeholder {
-        /// The part.
-        part: RedirectPart,
-        /// What was written.
-        placeholder: String,
-        /// Those that can stand there.
-        allowed: String,
-    },
-    /// A relative path.
-    #[error("the path of a redirect begins with `/`: write `/{text}`")]
-    PathWithoutSlash {
-        /// What was written.
-        text: String,
-    },
-    /// A query with its mark.
-    #[error(
-        "the query of a redirect, `{text}`, is written without its `?`, which is put in front of it"
-    )]
-    QueryWithMark {
-        /// What was written.
-        text: String,
-    },
-    /// A loop.
-    #[error(
-        "this redirect leads back to where the request came from: change its protocol, host, port or path"
-    )]
-    NothingChanged,
-    /// From HTTPS to HTTP.
-    #[error("an HTTPS listener does not redirect to HTTP: write protocol HTTPS, or leave it out")]
-    Downgrade,
-}
-
-/// A `Location` that is too long to send; the answer is 507 then, and ALB counts it as
-/// `HTTP_Redirect_Url_Limit_Exceeded_Count`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the redirect's Location has {bytes} bytes, more than {limit}")]
-pub struct LocationTooLong {
-    /// How many it has.
-    pub bytes: usize,
-    /// How many are allowed.
-    pub limit: usize,
 }
 
 #[cfg(test)]

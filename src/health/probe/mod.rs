@@ -1,0 +1,316 @@
+//! One probe of one target: resolve its name, connect, (TLS,) ask, judge; all within the timeout.
+//!
+//! [`Prober::probe`] cannot fail: whatever goes wrong is a finding, with ALB's reason code and with
+//! words that tell an operator what to look at. A probe changes no health: it only reports.
+
+mod http;
+mod https;
+mod tcp;
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::{Instant, timeout};
+
+use super::Resolver;
+use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress};
+use crate::target_group::{HealthCheck, ProbeProtocol};
+
+/// Sends probes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Prober {
+    resolver: Resolver,
+}
+
+impl Prober {
+    /// One that resolves targets' names with `resolver`.
+    pub(super) fn new(resolver: Resolver) -> Self {
+        Self { resolver }
+    }
+
+    /// Probes once, within the check's timeout.
+    pub(super) async fn probe(&self, target: &Target, check: &HealthCheck) -> ProbeRecord {
+        let at = SystemTime::now();
+        let start = Instant::now();
+        let mut progress = Progress::default();
+        let attempt = self.attempt(target, check, &mut progress);
+        let found = match timeout(check.timeout, attempt).await {
+            Ok(found) => found,
+            Err(_) => Err(ProbeError::Timeout {
+                missing: progress.missing,
+                limit: check.timeout,
+            }),
+        };
+        record(at, start.elapsed(), progress.address, found)
+    }
+
+    async fn attempt(
+        &self,
+        target: &Target,
+        check: &HealthCheck,
+        progress: &mut Progress,
+    ) -> Result<Option<u16>, ProbeError> {
+        let mut address = self.locate(target).await?;
+        address.set_port(check.port.unwrap_or(address.port()));
+        progress.address = Some(address);
+        progress.missing = Step::Connection;
+        let stream = tcp::connect(address).await?;
+        let status = match check.protocol {
+            ProbeProtocol::Tcp => return Ok(None),
+            ProbeProtocol::Http => {
+                progress.missing = Step::Answer;
+                http::ask(stream, address, check).await?
+            }
+            ProbeProtocol::Https => {
+                progress.missing = Step::Handshake;
+                let stream = https::handshake(stream, target, check).await?;
+                progress.missing = Step::Answer;
+                http::ask(stream, address, check).await?
+            }
+        };
+        Ok(Some(status))
+    }
+
+    /// Where the target is now. A name that stands for another address than before takes requests
+    /// there from now on; one that cannot be resolved keeps the address that it had.
+    async fn locate(&self, target: &Target) -> Result<SocketAddr, ProbeError> {
+        match &target.address {
+            TargetAddress::Ip(address) => Ok(*address),
+            TargetAddress::Name(name, port) => {
+                let present = target.state.resolved();
+                let resolved = self.resolver.resolve(name, *port, present).await;
+                let address = resolved.map_err(ProbeError::Name)?;
+                target.state.resolve(address);
+                Ok(address)
+            }
+        }
+    }
+}
+
+/// How far a probe has come, for the verdict when its time is up.
+#[derive(Debug, Default)]
+struct Progress {
+    address: Option<SocketAddr>,
+    missing: Step,
+}
+
+/// What a probe is waiting for.
+#[derive(Clone, Copy, Debug, Default)]
+enum Step {
+    #[default]
+    Address,
+    Connection,
+    Handshake,
+    Answer,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Address => "name not resolved",
+            Self::Connection => "no connection",
+            Self::Handshake => "no TLS handshake",
+            Self::Answer => "no answer",
+        })
+    }
+}
+
+/// Why a probe failed, in an operator's words.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error("name not resolved: {0}")]
+    Name(#[source] io::Error),
+    #[error("{}", in_words(.0))]
+    Connect(#[source] io::Error),
+    #[error("TLS handshake failed: {}", in_words(.0))]
+    Tls(#[source] io::Error),
+    #[error("no well-formed answer: {}", with_causes(.0))]
+    Answer(#[source] hyper::Error),
+    #[error("HTTP {status}{}, expected {expected}", redirected(.location.as_deref()))]
+    Mismatch {
+        status: u16,
+        location: Option<String>,
+        expected: String,
+    },
+    #[error("{missing} within {}", humantime::format_duration(*.limit))]
+    Timeout { missing: Step, limit: Duration },
+    #[error("the probe's request cannot be made: {0}")]
+    Request(#[source] ::http::Error),
+    #[error("the target's host is no name that TLS can ask for")]
+    ServerName,
+    #[error("the TLS client cannot be set up: {0}")]
+    TlsClient(#[source] rustls::Error),
+}
+
+impl ProbeError {
+    /// ALB's reason code for it.
+    fn reason(&self) -> HealthReason {
+        match self {
+            Self::Name(_) | Self::Connect(_) | Self::Tls(_) | Self::Answer(_) => {
+                HealthReason::FailedHealthChecks
+            }
+            Self::Mismatch { status, .. } => HealthReason::ResponseCodeMismatch(*status),
+            Self::Timeout { .. } => HealthReason::Timeout,
+            Self::Request(_) | Self::ServerName | Self::TlsClient(_) => HealthReason::InternalError,
+        }
+    }
+
+    fn status(&self) -> Option<u16> {
+        match self {
+            Self::Mismatch { status, .. } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+fn record(
+    at: SystemTime,
+    latency: Duration,
+    address: Option<SocketAddr>,
+    found: Result<Option<u16>, ProbeError>,
+) -> ProbeRecord {
+    let (outcome, status, detail) = match found {
+        Ok(status) => (Outcome::Pass, status, String::new()),
+        Err(error) => (
+            Outcome::Fail(error.reason()),
+            error.status(),
+            error.to_string(),
+        ),
+    };
+    ProbeRecord {
+        at,
+        address,
+        outcome,
+        status,
+        latency,
+        detail,
+    }
+}
+
+/// The kind of an error of the operating system reads better than its text with its number.
+fn in_words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(_) if !error.kind().to_string().starts_with("uncategorized") => {
+            error.kind().to_string()
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// Where a redirect leads says at once why a probe meets one (WordPress sends a request for a host
+/// that it does not know to its own). Cut, because the target chose its length.
+fn redirected(location: Option<&str>) -> String {
+    location.map_or_else(String::new, |to| {
+        format!(" to {}", to.chars().take(200).collect::<String>())
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+    use crate::health::sample::{self, Scripted};
+
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    async fn probe(target: &Target, check: &HealthCheck) -> ProbeRecord {
+        Prober::default().probe(target, check).await
+    }
+
+    fn within(timeout: Duration) -> HealthCheck {
+        HealthCheck {
+            timeout,
+            ..HealthCheck::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_a_failed_health_check() {
+        let (address, _held) = sample::refusing();
+        let target = sample::target(TargetAddress::Ip(address));
+        let record = probe(&target, &HealthCheck::default()).await;
+        let reason = HealthReason::FailedHealthChecks;
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "connection refused");
+        assert_eq!(record.address, Some(address));
+    }
+
+    #[tokio::test]
+    async fn no_answer_within_the_timeout_is_a_timeout() {
+        let silent = Scripted::answering("").await;
+        let record = probe(&silent.target(), &within(Duration::from_millis(300))).await;
+        assert_eq!(record.outcome, Outcome::Fail(HealthReason::Timeout));
+        assert_eq!(record.detail, "no answer within 300ms");
+        assert!(record.latency >= Duration::from_millis(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resolving_the_name_is_part_of_the_timeout() {
+        let prober = Prober::new(Resolver::new(|_, _| std::future::pending()));
+        let target = sample::target(TargetAddress::Name("wp.example".into(), 80));
+        let record = prober.probe(&target, &HealthCheck::default()).await;
+        assert_eq!(record.outcome, Outcome::Fail(HealthReason::Timeout));
+        assert_eq!(record.detail, "name not resolved within 5s");
+        assert_eq!(record.latency.as_secs(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_resolved_fails_the_check_and_keeps_its_old_address() {
+        let prober = Prober::new(Resolver::new(async |_, _| {
+            Err(io::Error::other("no such host"))
+        }));
+        let target = sample::target(TargetAddress::Name("wp.example".into(), 80));
+        let old = "127.0.0.9:80".parse().unwrap();
+        target.state.resolve(old);
+        let record = prober.probe(&target, &HealthCheck::default()).await;
+        let reason = HealthReason::FailedHealthChecks;
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "name not resolved: no such host");
+        assert_eq!(record.address, None);
+        assert_eq!(target.socket_address(), Some(old));
+    }
+
+    #[tokio::test]
+    async fn a_fixed_port_is_probed_in_place_of_the_traffic_port() {
+        let site = Scripted::answering(OK).await;
+        let (traffic, _held) = sample::refusing();
+        let target = sample::target(TargetAddress::Ip(traffic));
+        let check = HealthCheck {
+            port: Some(site.address.port()),
+            ..HealthCheck::default()
+        };
+        let record = probe(&target, &check).await;
+        assert_eq!(record.outcome, Outcome::Pass);
+        assert_eq!(record.address, Some(site.address));
+    }
+
+    #[tokio::test]
+    async fn a_tcp_probe_passes_when_the_connection_is_taken() {
+        let check = HealthCheck {
+            protocol: ProbeProtocol::Tcp,
+            ..HealthCheck::default()
+        };
+        let site = Scripted::answering("").await;
+        let record = probe(&site.target(), &check).await;
+        assert_eq!((record.outcome, record.status), (Outcome::Pass, None));
+        sample::eventually("the connection is closed", || site.closed() == 1).await;
+
+        let (address, _held) = sample::refusing();
+        let target = sample::target(TargetAddress::Ip(address));
+        let record = probe(&target, &check).await;
+        assert_ne!(record.outcome, Outcome::Pass);
+    }
+}

@@ -1,0 +1,134 @@
+//! Figures that mirror state: made for one scrape, filled from the snapshot, thrown away.
+//!
+//! So a target or group that has left the configuration leaves no row behind.
+
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntGaugeVec, Registry};
+
+use super::rows::Registrar;
+use super::{MetricsError, ProcessMetrics, counter};
+
+/// The families of one scrape.
+#[derive(Debug)]
+pub struct StateMetrics {
+    registry: Registry,
+    healthy_hosts: IntGaugeVec,
+    unhealthy_hosts: IntGaugeVec,
+    health: IntGaugeVec,
+    in_flight: IntGaugeVec,
+    weight: IntGaugeVec,
+    written: IntCounter,
+    dropped: IntCounter,
+}
+
+/// What names one target on `/metrics`.
+#[derive(Clone, Copy, Debug)]
+pub struct TargetLabels<'a> {
+    /// The load balancer, empty when none uses the group.
+    pub load_balancer: &'a str,
+    /// The target group.
+    pub target_group: &'a str,
+    /// The target, as `id:port`.
+    pub target: &'a str,
+    /// Its zone, empty when it is in none.
+    pub zone: &'a str,
+}
+
+impl StateMetrics {
+    /// Empty families, and what the operating system says of this process.
+    pub fn new() -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        ProcessMetrics::read().register(&registry)?;
+        let group = Registrar {
+            registry: &registry,
+            labels: &["load_balancer", "target_group", "zone"],
+        };
+        let target = Registrar {
+            registry: &registry,
+            labels: &["load_balancer", "target_group", "target", "zone"],
+        };
+        Ok(Self {
+            healthy_hosts: group.gauge(
+                "elbow_healthy_hosts",
+                "Targets that are healthy. ALB: HealthyHostCount.",
+                &[],
+            )?,
+            unhealthy_hosts: group.gauge(
+                "elbow_unhealthy_hosts",
+                "Targets that are unhealthy. ALB: UnHealthyHostCount.",
+                &[],
+            )?,
+            health: target.gauge(
+                "elbow_target_health",
+                "1 for the state that a target is in, 0 for all others.",
+                &["state"],
+            )?,
+            in_flight: target.gauge(
+                "elbow_target_requests_in_flight",
+                "Requests that a target is working on.",
+                &[],
+            )?,
+            weight: target.gauge(
+                "elbow_target_weight",
+                "A target's share relative to the others of its group.",
+                &[],
+            )?,
+            written: counter(
+                &registry,
+                "elbow_access_log_lines_written_total",
+                "Lines written to the access log.",
+            )?,
+            dropped: counter(
+                &registry,
+                "elbow_access_log_lines_dropped_total",
+                "Lines of the access log that were dropped because it could not be written.",
+            )?,
+            registry,
+        })
+    }
+
+    /// How many targets of a group are healthy and unhealthy in one zone.
+    pub fn hosts(&self, labels: [&str; 3], healthy: usize, unhealthy: usize) {
+        let gauge = self.healthy_hosts.with_label_values(&labels);
+        gauge.set(healthy.cast_signed() as i64);
+        let gauge = self.unhealthy_hosts.with_label_values(&labels);
+        gauge.set(unhealthy.cast_signed() as i64);
+    }
+
+    /// One target: the state that it is in among `states`, its requests in flight, its weight.
+    pub fn target(
+        &self,
+        labels: TargetLabels<'_>,
+        state: &str,
+        states: &[&str],
+        in_flight: u32,
+        weight: u32,
+    ) {
+        let TargetLabels {
+            load_balancer,
+            target_group,
+            target,
+            zone,
+        } = labels;
+        let labels = [load_balancer, target_group, target, zone];
+        for each in states {
+            let labels = [load_balancer, target_group, target, zone, each];
+            let gauge = self.health.with_label_values(&labels);
+            gauge.set(i64::from(*each == state));
+        }
+        let gauge = self.in_flight.with_label_values(&labels);
+        gauge.set(i64::from(in_flight));
+        let gauge = self.weight.with_label_values(&labels);
+        gauge.set(i64::from(weight));
+    }
+
+    /// Lines of the access log since start-up.
+    pub fn access_log(&self, written: u64, dropped: u64) {
+        self.written.inc_by(written);
+        self.dropped.inc_by(dropped);
+    }
+
+    pub(super) fn gather(&self) -> Vec<MetricFamily> {
+        self.registry.gather()
+    }
+}

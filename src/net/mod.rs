@@ -1,0 +1,9 @@
+//! Sockets: how Elbow listens, and the options that its connections carry.
+//!
+//! Look at [`listen`]. Nothing here knows what is spoken on a socket, or who asked for it.
+
+mod listen;
+mod stream;
+
+pub use listen::{listen, set_nodelay};
+pub use stream::{Reader, Stream, Writer};

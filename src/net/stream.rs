@@ -1,0 +1,185 @@
+//! A connection's bytes, in both directions.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+
+/// Room that a read finds at least; a shorter rest of the buffer is not worth a system call.
+const ROOM: usize = 4 * 1024;
+
+/// One connection, to a client or to a target. Plain TCP now; TLS is another variant's business.
+#[derive(Debug)]
+pub struct Stream(TcpStream);
+
+impl Stream {
+    /// Takes a connection over. Small writes leave at once (no Nagle): heads are written whole.
+    pub fn new(tcp: TcpStream) -> Self {
+        // Fails only on a socket that is dead already, which the first read will tell.
+        let _ = tcp.set_nodelay(true);
+        Self(tcp)
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// The target refuses, or cannot be reached.
+    pub async fn connect(address: SocketAddr) -> io::Result<Self> {
+        TcpStream::connect(address).await.map(Self::new)
+    }
+
+    /// The two directions, to be used side by side.
+    pub fn split(&mut self) -> (Reader<'_>, Writer<'_>) {
+        let (reader, writer) = self.0.split();
+        (Reader(reader), Writer(writer))
+    }
+
+    /// Whether nothing has come from the peer, no data and no end, as far as the runtime knows. No
+    /// system call unless something has.
+    pub fn is_silent(&self) -> bool {
+        let nothing = self.0.try_read(&mut [0; 1]);
+        matches!(nothing, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The same, asked of the kernel itself.
+    pub fn is_silent_now(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit(); 1];
+        let peeked = SockRef::from(&self.0).peek(&mut byte);
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+/// What comes from the peer.
+#[derive(Debug)]
+pub struct Reader<'a>(ReadHalf<'a>);
+
+impl Reader<'_> {
+    /// Waits until there is something to read: data, an end or an error. Holding no buffer while
+    /// waiting is what keeps idle connections small.
+    ///
+    /// # Errors
+    ///
+    /// The runtime is gone.
+    pub async fn ready(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_ready(cx)).await
+    }
+
+    /// As [`Reader::ready`].
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.as_ref().poll_read_ready(cx)
+    }
+
+    /// Appends what has come to `buffer`, up to its capacity; 0 is the end.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if buffer.capacity() - buffer.len() < ROOM {
+            buffer.reserve(4 * ROOM);
+        }
+        self.0.read_buf(buffer).await
+    }
+}
+
+/// What goes to the peer.
+#[derive(Debug)]
+pub struct Writer<'a>(WriteHalf<'a>);
+
+impl Writer<'_> {
+    /// Writes all parts in order, in as few system calls as the peer's window permits. `sent`
+    /// counts what the kernel has taken, also when this fails or is dropped.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub async fn send<const N: usize>(
+        &mut self,
+        mut parts: [&[u8]; N],
+        sent: &mut u64,
+    ) -> io::Result<()> {
+        poll_fn(|cx| {
+            while parts.iter().any(|part| !part.is_empty()) {
+                let slices = parts.map(IoSlice::new);
+                let count = ready!(Pin::new(&mut self.0).poll_write_vectored(cx, &slices))?;
+                if count == 0 {
+                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                }
+                *sent += count as u64;
+                advance(&mut parts, count);
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Says that nothing more will come.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        self.0.shutdown().await
+    }
+}
+
+fn advance(parts: &mut [&[u8]], mut count: usize) {
+    for part in parts {
+        let taken = count.min(part.len());
+        *part = &part[taken..];
+        count -= taken;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (Stream, Stream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connect = Stream::connect(listener.local_addr().unwrap());
+        let (near, far) = tokio::join!(connect, listener.accept());
+        (near.unwrap(), Stream::new(far.unwrap().0))
+    }
+
+    #[tokio::test]
+    async fn all_parts_arrive_in_order_however_large() {
+        let (mut near, mut far) = pair().await;
+        let large = vec![7; 3_000_000];
+        let mut sent = 0;
+        let (_, mut writer) = near.split();
+        let (mut reader, _) = far.split();
+        let mut received = Vec::new();
+        let receive = async {
+            while received.len() < 3_000_006 {
+                reader.read(&mut received).await.unwrap();
+            }
+        };
+        let (outcome, ()) = tokio::join!(writer.send([b"abc", &large, b"def"], &mut sent), receive);
+        outcome.unwrap();
+        assert_eq!(sent, 3_000_006);
+        assert!(received.starts_with(b"abc\x07") && received.ends_with(b"\x07def"));
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_silent_until_its_peer_closes_it() {
+        let (near, far) = pair().await;
+        assert!(near.is_silent_now());
+        drop(far);
+        near.0.readable().await.unwrap();
+        assert!(!near.is_silent());
+        assert!(!near.is_silent_now());
+    }
+}

@@ -1,0 +1,138 @@
+//! Whom a request is for, and the Host that a target sees.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use crate::http1::{FieldName, RequestHead, Version};
+
+/// The host that a request names: an absolute-form target's, or else the first Host field's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) struct Host<'a> {
+    /// Without port; an IPv6 address in brackets. Empty when an HTTP/1.0 request names none.
+    pub(in crate::proxy) name: &'a str,
+    /// The port, if it is given.
+    pub(in crate::proxy) port: Option<&'a str>,
+}
+
+impl<'a> Host<'a> {
+    /// Reads the host of a request. `None` when it names none although it must, names several, or
+    /// what it names is no host (RFC 9112 section 3.2 wants 400 then). With `several`, the first of
+    /// several Host fields counts, as ALB has it when it preserves them.
+    pub(in crate::proxy) fn of(head: &'a RequestHead, several: bool) -> Option<Self> {
+        let mut fields = head.values(FieldName::Host);
+        let first = fields.next();
+        if !several && fields.next().is_some() {
+            return None;
+        }
+        match (head.authority(), first) {
+            (Some(authority), _) => Self::parse(authority),
+            (None, Some(value)) => Self::parse(str::from_utf8(value).ok()?),
+            (None, None) if head.version() == Version::Http10 => Some(Self {
+                name: "",
+                port: None,
+            }),
+            (None, None) => None,
+        }
+    }
+
+    /// `name`, `name:port`, `[v6]` or `[v6]:port` (RFC 3986 section 3.2.2).
+    fn parse(text: &'a str) -> Option<Self> {
+        let (name, port) = match text.rfind(':') {
+            Some(colon) if !text.ends_with(']') => (&text[..colon], Some(&text[colon + 1..])),
+            _ => (text, None),
+        };
+        let port_fits = port
+            .is_none_or(|port| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name_fits = match name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+        {
+            Some(inside) => inside
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)),
+            None => !name.is_empty() && name.bytes().all(is_name_byte),
+        };
+        (name_fits && port_fits).then_some(Self {
+            name,
+            port: port.filter(|port| !port.is_empty()),
+        })
+    }
+
+    /// Appends the Host field's value as ALB rewrites it: in lower case; on ports 80 and 443
+    /// without a port, on others with the listener's if the client gave none.
+    pub(in crate::proxy) fn write_rewritten(&self, out: &mut Vec<u8>, local: SocketAddr) {
+        if self.name.is_empty() {
+            // ALB puts its DNS name here; the node's address is the name that we have.
+            let _ = write!(out, "{}", local.ip());
+        } else {
+            out.extend(self.name.bytes().map(|byte| byte.to_ascii_lowercase()));
+        }
+        let port = local.port();
+        if port == 80 || port == 443 {
+            return;
+        }
+        out.push(b':');
+        match self.port {
+            Some(given) => out.extend_from_slice(given.as_bytes()),
+            None => out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes()),
+        }
+    }
+}
+
+/// The characters of a registered name (RFC 3986 section 3.2.2), and `_`, which real names have.
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    fn rewritten(host: &str, port: u16) -> String {
+        let mut out = Vec::new();
+        let local = SocketAddr::from(([127, 0, 0, 1], port));
+        Host::parse(host).unwrap().write_rewritten(&mut out, local);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn host_is_rewritten_as_alb_does() {
+        for (port, sent, seen) in [
+            (80, "Example.com", "example.com"),
+            (80, "Example.com:80", "example.com"),
+            (443, "example.com:8443", "example.com"),
+            (8080, "example.com", "example.com:8080"),
+            (8080, "example.com:9000", "example.com:9000"),
+            (8080, "[FD00::1]", "[fd00::1]:8080"),
+        ] {
+            assert_eq!(rewritten(sent, port), seen);
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused() {
+        for text in [
+            "", "a b", "a/b", "a@b", "a:b", "a:80:90", "[::1", "::1", "a\"", "[x]", "a:123456",
+        ] {
+            assert_eq!(Host::parse(text), None, "{text:?}");
+        }
+    }
+
+    fn of(head: &str, several: bool) -> Option<String> {
+        let head = RequestHead::parse(head.into(), head.len()).unwrap();
+        Host::of(&head, several).map(|host| host.name.to_owned())
+    }
+
+    #[test]
+    fn a_request_names_exactly_one_host() {
+        assert_eq!(of("GET / HTTP/1.1\r\n\r\n", false), None);
+        let two = "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
+        assert_eq!(of(two, false), None);
+        assert_eq!(of(two, true).as_deref(), Some("a"));
+        let absolute = "GET http://c/ HTTP/1.1\r\nHost: a\r\n\r\n";
+        assert_eq!(of(absolute, false).as_deref(), Some("c"));
+        assert_eq!(of("GET / HTTP/1.0\r\n\r\n", false).as_deref(), Some(""));
+    }
+}

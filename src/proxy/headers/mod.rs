@@ -1,0 +1,29 @@
+//! What the balancer changes in a message's head on its way through.
+//!
+//! [`to_target`] and [`to_client`] write the head that goes on; [`Host`], [`forwarded_for`] and
+//! [`TraceId`] are its parts that follow rules of ALB's own. Plain functions of plain values.
+
+mod forwarded_for;
+mod host;
+mod to_client;
+mod to_target;
+mod trace_id;
+
+pub(super) use forwarded_for::{MOST_ADDRESSES, address_count};
+pub(super) use host::Host;
+pub(super) use to_client::{BodyCoding, ToClient, to_client};
+pub(super) use to_target::{ToTarget, to_target};
+pub(super) use trace_id::TraceId;
+
+/// Appends `name: value` and the line end.
+pub(super) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends `name: number` and the line end.
+pub(super) fn push_number(out: &mut Vec<u8>, name: &[u8], number: impl itoa::Integer) {
+    push_field(out, name, itoa::Buffer::new().format(number).as_bytes());
+}

@@ -1,0 +1,95 @@
+//! The head that a client sees of a target's response.
+
+use super::{push_field, push_number};
+use crate::http1::{FieldName, Framing, RequestHead, ResponseHead, Version};
+use crate::proxy::date;
+
+/// How a body goes to the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum BodyCoding {
+    /// As it is: the head says how long, or that there is none.
+    Plain,
+    /// In chunks.
+    Chunked,
+    /// As it is, up to the close.
+    UntilClose,
+}
+
+impl BodyCoding {
+    /// For a body that came framed like this; HTTP/1.0 knows no chunks.
+    pub(in crate::proxy) fn of(framing: Framing, client: Version) -> Self {
+        match (framing, client) {
+            (Framing::Empty | Framing::Length(_), _) => Self::Plain,
+            (Framing::Chunked | Framing::UntilClose, Version::Http11) => Self::Chunked,
+            (Framing::Chunked | Framing::UntilClose, Version::Http10) => Self::UntilClose,
+        }
+    }
+}
+
+/// What the balancer decided about the response.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct ToClient {
+    pub(in crate::proxy) framing: Framing,
+    pub(in crate::proxy) coding: BodyCoding,
+    /// Whether the client's connection stays open afterwards.
+    pub(in crate::proxy) keep_alive: bool,
+}
+
+/// Appends the head that the client sees: what the target sent without what concerns only its
+/// connection, one unambiguous framing, and what becomes of the client's connection.
+pub(in crate::proxy) fn to_client(
+    out: &mut Vec<u8>,
+    request: &RequestHead,
+    head: &ResponseHead,
+    bytes: &[u8],
+    decided: ToClient,
+) {
+    push_status_line(out, head, bytes);
+    let status = head.status();
+    let mut dated = false;
+    for field in head.fields(bytes) {
+        let passes = match field.known {
+            // Kept where there is no body for it to frame (RFC 9110 section 8.6).
+            FieldName::ContentLength => {
+                decided.framing == Framing::Empty && status >= 200 && status != 204
+            }
+            FieldName::Upgrade => status == 101 || status == 426,
+            known if known.is_hop_by_hop() => false,
+            _ => !head.options().names(&field),
+        };
+        if passes {
+            dated |= field.name.eq_ignore_ascii_case(b"date");
+            push_field(out, field.name, field.value);
+        }
+    }
+    if !dated && status >= 200 {
+        // RFC 9110 section 6.6.1: whoever forwards a response without Date adds one.
+        push_field(out, b"Date", &date::now());
+    }
+    if let Framing::Length(length) = decided.framing {
+        push_number(out, b"Content-Length", length);
+    }
+    if decided.coding == BodyCoding::Chunked {
+        push_field(out, b"Transfer-Encoding", b"chunked");
+    }
+    push_connection(out, status, request.version(), decided.keep_alive);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(head.status()).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(head.reason(bytes));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Says only what differs from what the client's version implies (RFC 9112 section 9.3).
+fn push_connection(out: &mut Vec<u8>, status: u16, client: Version, keep_alive: bool) {
+    match (status, client, keep_alive) {
+        (101, ..) => push_field(out, b"Connection", b"upgrade"),
+        (100..200, ..) | (_, Version::Http11, true) | (_, Version::Http10, false) => {}
+        (_, Version::Http11, false) => push_field(out, b"Connection", b"close"),
+        (_, Version::Http10, true) => push_field(out, b"Connection", b"keep-alive"),
+    }
+}

@@ -1,0 +1,107 @@
+//! The head that a target sees.
+
+use std::net::SocketAddr;
+
+use super::forwarded_for::push_forwarded_for;
+use super::{Host, TraceId, push_field, push_number};
+use crate::config::Attributes;
+use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
+use crate::routing::Scheme;
+
+/// What the balancer knows beside the client's head.
+#[derive(Debug)]
+pub(in crate::proxy) struct ToTarget<'a> {
+    pub(in crate::proxy) attributes: &'a Attributes,
+    pub(in crate::proxy) host: Host<'a>,
+    pub(in crate::proxy) scheme: Scheme,
+    /// The client's end of its connection.
+    pub(in crate::proxy) client: SocketAddr,
+    /// The node's end of it.
+    pub(in crate::proxy) local: SocketAddr,
+    pub(in crate::proxy) trace_id: &'a TraceId,
+}
+
+/// Appends the head that the target sees: request line, Host, what the client sent without what
+/// concerns only its connection, one unambiguous framing, and the balancer's own fields.
+pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
+    push_request_line(out, head);
+    push_host(out, head, facts);
+    for field in head.fields().filter(|field| passes(field, head, facts)) {
+        push_field(out, field.name, field.value);
+    }
+    match head.framing() {
+        Framing::Length(length) => push_number(out, b"Content-Length", length),
+        Framing::Chunked => push_field(out, b"Transfer-Encoding", b"chunked"),
+        Framing::Empty | Framing::UntilClose => {}
+    }
+    if let Some(protocol) = head.upgrade() {
+        push_field(out, b"Connection", b"upgrade");
+        push_field(out, b"Upgrade", protocol);
+    }
+    let attributes = facts.attributes;
+    push_forwarded_for(
+        out,
+        head,
+        attributes.forwarded_for,
+        facts.client,
+        attributes.client_port,
+    );
+    push_field(out, b"X-Forwarded-Proto", facts.scheme.as_str().as_bytes());
+    push_number(out, b"X-Forwarded-Port", facts.local.port());
+    push_field(out, b"X-Amzn-Trace-Id", facts.trace_id.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Targets get the origin form; the path and query are the client's bytes.
+fn push_request_line(out: &mut Vec<u8>, head: &RequestHead) {
+    out.extend_from_slice(head.method().as_bytes());
+    out.push(b' ');
+    match head.form() {
+        TargetForm::Origin | TargetForm::Asterisk => {
+            out.extend_from_slice(head.target().as_bytes());
+        }
+        TargetForm::Absolute => {
+            let path = head.path();
+            out.extend_from_slice(if path.is_empty() {
+                b"/"
+            } else {
+                path.as_bytes()
+            });
+            if let Some(query) = head.query() {
+                out.push(b'?');
+                out.extend_from_slice(query.as_bytes());
+            }
+        }
+    }
+    out.extend_from_slice(b" HTTP/1.1\r\n");
+}
+
+fn push_host(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
+    let preserved = facts.attributes.preserve_host && head.authority().is_none();
+    if preserved && head.value(FieldName::Host).is_some() {
+        for value in head.values(FieldName::Host) {
+            push_field(out, b"Host", value);
+        }
+    } else {
+        out.extend_from_slice(b"Host: ");
+        facts.host.write_rewritten(out, facts.local);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Whether a field of the client's goes on as it came.
+fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
+    match field.known {
+        FieldName::Host
+        | FieldName::ContentLength
+        | FieldName::Disguised
+        | FieldName::XForwardedFor
+        | FieldName::XForwardedProto
+        | FieldName::XForwardedPort
+        | FieldName::XAmznTraceId => false,
+        FieldName::Expect => !head.expects_continue(),
+        known if known.is_hop_by_hop() => false,
+        _ if facts.attributes.drop_invalid_header_fields && !field.has_valid_name() => false,
+        _ => !head.options().names(field),
+    }
+}

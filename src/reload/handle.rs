@@ -1,0 +1,81 @@
+//! Asking for a reload, and what became of the last one.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Cause, ReloadError, Reloaded};
+
+/// What became of a reload. The error is shared with [`ReloadHandle::last_refusal`].
+pub(super) type Outcome = Result<Reloaded, Arc<ReloadError>>;
+
+/// Asks the reloader, from anywhere. Clones ask the same one.
+#[derive(Clone, Debug)]
+pub struct ReloadHandle {
+    orders: mpsc::Sender<Order>,
+    last_refusal: Arc<Mutex<Option<Refusal>>>,
+}
+
+/// The reloader's end of it.
+#[derive(Debug)]
+pub struct Queue {
+    pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) last_refusal: Arc<Mutex<Option<Refusal>>>,
+}
+
+/// One request for a reload.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) cause: Cause,
+    pub(super) answer: oneshot::Sender<Outcome>,
+}
+
+/// A configuration that was refused after the one in force.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// When.
+    pub at: SystemTime,
+    /// Who had asked.
+    pub cause: Cause,
+    /// Why.
+    pub error: Arc<ReloadError>,
+}
+
+impl ReloadHandle {
+    /// A handle, and the queue for the [`Reloader`](super::Reloader) that will answer it.
+    pub fn new() -> (Self, Queue) {
+        // One runs and some wait: who asks more often than that may wait to be let in.
+        let (sender, orders) = mpsc::channel(16);
+        let last_refusal = Arc::<Mutex<_>>::default();
+        let handle = Self {
+            orders: sender,
+            last_refusal: Arc::clone(&last_refusal),
+        };
+        let queue = Queue {
+            orders,
+            last_refusal,
+        };
+        (handle, queue)
+    }
+
+    /// Reads, checks and takes over the configuration as it is now; returns when that has happened
+    /// or has been refused.
+    ///
+    /// # Errors
+    ///
+    /// Why it was refused. The configuration in force stays in force.
+    pub async fn reload(&self, cause: Cause) -> Result<Reloaded, Arc<ReloadError>> {
+        let gone = |()| Arc::new(ReloadError::ShuttingDown);
+        let (answer, outcome) = oneshot::channel();
+        let order = Order { cause, answer };
+        self.orders.send(order).await.map_err(|_| gone(()))?;
+        outcome.await.map_err(|_| gone(()))?
+    }
+
+    /// The last refusal, unless a configuration was taken over since.
+    pub fn last_refusal(&self) -> Option<Refusal> {
+        self.last_refusal.lock().clone()
+    }
+}

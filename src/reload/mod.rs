@@ -1,0 +1,96 @@
+//! The one writer of snapshots: from a changed file, a signal or a call to a configuration in force.
+//!
+//! Look at [`Reloader::apply`], the life of a reload in eight steps, and at [`ReloadHandle`], by
+//! which everybody else asks for one. Start-up is the same function with an empty last snapshot.
+//! What a configuration may say is [`crate::config`]'s question; what it means to a request,
+//! [`crate::snapshot`]'s.
+
+mod difference;
+mod handle;
+mod reloader;
+mod source;
+mod watch;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::access_log::AccessLogError;
+use crate::config::Problems;
+use crate::server::ServerError;
+
+pub use difference::{Changes, Difference};
+pub use handle::{Queue, Refusal, ReloadHandle};
+pub use reloader::{Fixed, InForce, Reloader, Rooms};
+pub use source::Source;
+pub use watch::watch;
+
+/// Who asked for a reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The process starts.
+    Start,
+    /// The configuration file has changed.
+    FileChange,
+    /// SIGHUP.
+    Signal,
+    /// The admin API.
+    Api,
+}
+
+impl Cause {
+    /// A word for logs and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::FileChange => "file change",
+            Self::Signal => "SIGHUP",
+            Self::Api => "API",
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A configuration was taken over.
+#[derive(Clone, Debug)]
+pub struct Reloaded {
+    /// The snapshot's generation.
+    pub generation: u64,
+    /// What is different from the configuration before.
+    pub difference: Difference,
+    /// What the operator should know although nothing is wrong, for example that a setting takes
+    /// effect only at the next start.
+    pub warnings: Vec<String>,
+}
+
+/// A configuration was refused; nothing has changed.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The text is not a valid configuration. Displays all problems, one below the other.
+    #[error(transparent)]
+    Invalid(#[from] Problems),
+    /// An address cannot be bound.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The access log cannot be opened.
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+    /// The process is shutting down.
+    #[error("the configuration is not reloaded any more: the process is shutting down")]
+    ShuttingDown,
+}

@@ -1,0 +1,303 @@
+//! The life of a reload.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::access_log::{self, AccessLog, Destination, Format};
+use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, ValidConfig};
+use crate::health::HealthChecker;
+use crate::metrics::Metrics;
+use crate::server::{Prepared, Server};
+use crate::snapshot::{Shared, Snapshot};
+
+use super::handle::{Order, Outcome};
+use super::{Cause, Difference, Queue, Refusal, ReloadError, Reloaded, Source};
+
+/// The only writer of snapshots. One task owns it, so reloads never overlap.
+#[derive(Debug)]
+pub struct Reloader {
+    source: Source,
+    rooms: Rooms,
+    queue: Queue,
+    /// The text that was looked at last, whether it was taken over or not.
+    text: Option<String>,
+    in_force: InForce,
+}
+
+/// The parts of the daemon that learn of a new configuration.
+#[derive(Debug)]
+pub struct Rooms {
+    /// Where the snapshot is published.
+    pub shared: Arc<Shared>,
+    /// Handles for the snapshot, and the count of reloads.
+    pub metrics: Metrics,
+    /// Writes where the configuration says.
+    pub access_log: AccessLog,
+    /// Listens where the snapshot says.
+    pub server: Server,
+    /// Probes what the snapshot says.
+    pub health: HealthChecker,
+}
+
+/// What the reloader knows of the configuration in force, beyond the snapshot.
+#[derive(Clone, Debug)]
+pub struct InForce {
+    /// The document.
+    pub config: Config,
+    /// How long a shutdown may take.
+    pub shutdown_deadline: Duration,
+    access_log: Option<AccessLogSettings>,
+    fixed: Fixed,
+}
+
+/// Settings that only a start can change: what the process was started with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The admin address.
+    pub admin: SocketAddr,
+    /// The number of workers; none is one for each processor.
+    pub workers: Option<usize>,
+}
+
+/// All that can be made before anything changes.
+struct Ready {
+    config: Config,
+    valid: ValidConfig,
+    warnings: Vec<String>,
+    snapshot: Snapshot,
+    sockets: Prepared,
+    /// None when it stays as it is.
+    access_log: Option<access_log::Prepared>,
+}
+
+impl Reloader {
+    /// A reloader that has nothing in force yet.
+    pub fn new(source: Source, rooms: Rooms, queue: Queue, fixed: Fixed) -> Self {
+        Self {
+            source,
+            rooms,
+            queue,
+            text: None,
+            in_force: InForce {
+                config: Config {
+                    load_balancer: Vec::new(),
+                    target_group: Vec::new(),
+                    ..Config::default()
+                },
+                shutdown_deadline: Duration::ZERO,
+                access_log: None,
+                fixed,
+            },
+        }
+    }
+
+    /// Answers orders, one after the other, until `stop`. Returns what a shutdown needs.
+    pub async fn run(mut self, stop: CancellationToken) -> (Rooms, InForce) {
+        loop {
+            let order = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                order = self.queue.orders.recv() => order,
+            };
+            let Some(Order { cause, answer }) = order else {
+                break;
+            };
+            let outcome = self.apply(cause).await;
+            // Nobody needs to wait for the answer.
+            let _ = answer.send(outcome);
+        }
+        (self.rooms, self.in_force)
+    }
+
+    /// Takes the configuration over as it is now, or refuses it and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why it was refused; it is in the log, the metrics and [`ReloadHandle::last_refusal`] already.
+    ///
+    /// [`ReloadHandle::last_refusal`]: super::ReloadHandle::last_refusal
+    pub async fn apply(&mut self, cause: Cause) -> Outcome {
+        let now = Instant::now();
+        let text = match self.read().await {
+            Ok(text) => text,
+            Err(error) => return Err(self.refuse(cause, error)),
+        };
+        if cause == Cause::FileChange && self.text.as_ref() == Some(&text) {
+            return Ok(self.nothing_new());
+        }
+        let ready = self.prepare(&text, now).await;
+        self.text = Some(text);
+        match ready {
+            Ok(ready) => Ok(self.take_over(cause, ready, now)),
+            Err(error) => Err(self.refuse(cause, error)),
+        }
+    }
+
+    async fn read(&self) -> Result<String, ReloadError> {
+        let source = self.source.clone();
+        // A file system that hangs must not hang health checks and the admin API with it.
+        match tokio::task::spawn_blocking(move || source.read()).await {
+            Ok(read) => read,
+            Err(_) => Err(ReloadError::ShuttingDown),
+        }
+    }
+
+    /// Steps 1 to 5: whatever fails here leaves the process exactly as it was.
+    async fn prepare(&self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
+        let name = self.source.name();
+        // 1 load
+        let config = config::parse(text, &name)?;
+        // 2 validate: from the text again, because only there a problem has its line
+        let (valid, problems) = config::check_text(text, &name).into_result()?;
+        // 3 certificates: the listeners of this version have none.
+        // 4 compile
+        let last = self.rooms.shared.load();
+        let snapshot = Snapshot::compile(&valid, &last, &self.rooms.metrics, now);
+        // 5 prepare
+        let sockets = self.rooms.server.prepare(&snapshot)?;
+        let access_log = self.prepare_access_log(&valid.access_log).await?;
+        Ok(Ready {
+            config,
+            warnings: self.in_force.warnings(&valid, problems),
+            valid,
+            snapshot,
+            sockets,
+            access_log,
+        })
+    }
+
+    /// Opens another access log if the settings are other ones.
+    async fn prepare_access_log(
+        &self,
+        wanted: &AccessLogSettings,
+    ) -> Result<Option<access_log::Prepared>, ReloadError> {
+        if self.in_force.access_log.as_ref() == Some(wanted) {
+            return Ok(None);
+        }
+        let settings = access_log::Settings {
+            destination: Destination::from_path(wanted.path.clone()),
+            format: match wanted.format {
+                LogFormat::Alb => Format::Alb,
+                LogFormat::Json => Format::Json,
+            },
+        };
+        // To open a pipe waits for its reader.
+        match tokio::task::spawn_blocking(|| AccessLog::prepare(settings)).await {
+            Ok(prepared) => Ok(Some(prepared?)),
+            Err(_) => Err(ReloadError::ShuttingDown),
+        }
+    }
+
+    /// Steps 6 to 8: nothing here can fail.
+    fn take_over(&mut self, cause: Cause, ready: Ready, now: Instant) -> Reloaded {
+        let rooms = &mut self.rooms;
+        let snapshot = Arc::new(ready.snapshot);
+        // 6 publish
+        rooms.shared.publish(Arc::clone(&snapshot));
+        snapshot.take_over(now);
+        // 7 commit
+        rooms.server.commit(ready.sockets);
+        rooms.health.reconcile(&snapshot);
+        if let Some(access_log) = ready.access_log {
+            rooms.access_log.apply(access_log);
+        }
+        // 8 tell
+        let reloaded = Reloaded {
+            generation: snapshot.generation,
+            difference: Difference::between(&self.in_force.config, &ready.config),
+            warnings: ready.warnings,
+        };
+        self.in_force = InForce {
+            config: ready.config,
+            shutdown_deadline: ready.valid.shutdown_deadline,
+            access_log: Some(ready.valid.access_log),
+            fixed: self.in_force.fixed,
+        };
+        *self.queue.last_refusal.lock() = None;
+        let metrics = &self.rooms.metrics.reload;
+        metrics.success(snapshot.generation, SystemTime::now());
+        info!(
+            generation = reloaded.generation,
+            %cause,
+            took_ms = now.elapsed().as_millis(),
+            "configuration in force: {}",
+            reloaded.difference,
+        );
+        for warning in &reloaded.warnings {
+            warn!("{warning}");
+        }
+        reloaded
+    }
+
+    fn refuse(&self, cause: Cause, error: ReloadError) -> Arc<ReloadError> {
+        self.rooms.metrics.reload.refused();
+        if cause != Cause::Start {
+            error!(
+                %cause,
+                "configuration refused, the one before stays in force:\n{}",
+                with_sources(&error),
+            );
+        }
+        let error = Arc::new(error);
+        *self.queue.last_refusal.lock() = Some(Refusal {
+            at: SystemTime::now(),
+            cause,
+            error: Arc::clone(&error),
+        });
+        error
+    }
+
+    /// The watcher has seen a change that an operator's own call has taken care of already.
+    fn nothing_new(&self) -> Reloaded {
+        Reloaded {
+            generation: self.rooms.shared.load().generation,
+            difference: Difference::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl InForce {
+    /// What may not be meant, and which settings will not take effect before the next start.
+    fn warnings(&self, next: &ValidConfig, problems: Problems) -> Vec<String> {
+        let fixed = self.fixed;
+        let name = &problems.source;
+        let single = |problem| Problems::new(name, vec![problem]).to_string();
+        let mut warnings: Vec<String> = problems.problems.into_iter().map(single).collect();
+        if fixed.admin != next.admin {
+            warnings.push(format!(
+                "admin.address stays {}: a change to {} takes effect at the next start",
+                fixed.admin, next.admin
+            ));
+        }
+        if fixed.workers != next.workers {
+            let words = |workers: Option<usize>| {
+                workers.map_or("one for each processor".to_owned(), |n| n.to_string())
+            };
+            warnings.push(format!(
+                "workers stays {}: a change to {} takes effect at the next start",
+                words(fixed.workers),
+                words(next.workers)
+            ));
+        }
+        warnings
+    }
+}
+
+/// An error with what caused it, on one line each.
+fn with_sources(error: &ReloadError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(source) = cause {
+        // Writing to a string cannot fail.
+        let _ = write!(text, ": {source}");
+        cause = source.source();
+    }
+    text
+}

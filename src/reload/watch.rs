@@ -1,0 +1,255 @@
+//! Notices that the configuration file has changed.
+//!
+//! By looking every half second, not by the kernel's notifications: those do not cross network file
+//! systems and container mounts, and lose a file that an editor replaces or whose directory
+//! Kubernetes swaps by a symbolic link. A look costs one system call while nothing changes.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use std::{fs, io};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use super::{Cause, ReloadHandle};
+
+/// From one look to the next.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Asks for a reload each time the content of the file has changed and has then stayed the same for
+/// one more look, so that a half-written file is not read. Never ends by itself; what is wrong with
+/// the new content is the reloader's to say.
+pub async fn watch(path: PathBuf, reload: ReloadHandle) {
+    let mut watch = Watch::default();
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let look = {
+            let path = path.clone();
+            let last = watch.last_look();
+            tokio::task::spawn_blocking(move || look(&path, last)).await
+        };
+        match look {
+            Ok(Ok(seen)) => {
+                if watch.has_settled(seen) {
+                    // The reloader logs what became of it.
+                    let _ = reload.reload(Cause::FileChange).await;
+                }
+            }
+            Ok(Err(error)) => {
+                if watch.lost() {
+                    warn!(
+                        path = %path.display(),
+                        %error,
+                        "the configuration file cannot be read; the configuration in force stays \
+                         until it is there again",
+                    );
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// What can be said of a file without reading it. Any writing changes the time or the size, any
+/// replacing the device or the inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stat {
+    device: u64,
+    inode: u64,
+    modified: Option<SystemTime>,
+    size: u64,
+}
+
+/// A file as it was at one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Look {
+    stat: Stat,
+    content: u64,
+}
+
+/// Looks at the file, and reads it only if something about it is not as it was at `last`.
+fn look(path: &Path, last: Option<Look>) -> io::Result<Look> {
+    let stat = stat(path)?;
+    if let Some(last) = last
+        && last.stat == stat
+    {
+        return Ok(last);
+    }
+    let mut hasher = DefaultHasher::new();
+    fs::read(path)?.hash(&mut hasher);
+    Ok(Look {
+        stat,
+        content: hasher.finish(),
+    })
+}
+
+#[cfg(unix)]
+fn stat(path: &Path) -> io::Result<Stat> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = fs::metadata(path)?; // Follows symbolic links.
+    Ok(Stat {
+        device: metadata.dev(),
+        inode: metadata.ino(),
+        modified: metadata.modified().ok(),
+        size: metadata.size(),
+    })
+}
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Watch {
+    /// The content that the reloader was told of.
+    known: Option<u64>,
+    last: Option<Look>,
+    lost: bool,
+}
+
+impl Watch {
+    fn last_look(&self) -> Option<Look> {
+        self.last
+    }
+
+    /// Takes in what was seen; says whether there is a new content, and it has settled. The first
+    /// one is always new: the file may have changed since the process read it. The reloader knows.
+    fn has_settled(&mut self, seen: Look) -> bool {
+        self.lost = false;
+        let settled = self.last.replace(seen) == Some(seen);
+        let news = settled && self.known != Some(seen.content);
+        if news {
+            self.known = Some(seen.content);
+        }
+        news
+    }
+
+    /// Takes in that there is no file; says whether that is news.
+    fn lost(&mut self) -> bool {
+        self.last = None;
+        !std::mem::replace(&mut self.lost, true)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    struct File {
+        directory: TempDir,
+        watch: Watch,
+    }
+
+    impl File {
+        fn with(text: &str) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            fs::write(directory.path().join("elbow.toml"), text).unwrap();
+            let mut file = Self {
+                directory,
+                watch: Watch::default(),
+            };
+            file.look();
+            file.look();
+            file
+        }
+
+        fn path(&self) -> PathBuf {
+            self.directory.path().join("elbow.toml")
+        }
+
+        /// One look; whether it would have asked for a reload.
+        fn look(&mut self) -> bool {
+            match look(&self.path(), self.watch.last_look()) {
+                Ok(seen) => self.watch.has_settled(seen),
+                Err(_) => {
+                    self.watch.lost();
+                    false
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_taken_when_it_has_stayed_for_one_more_look() {
+        let mut file = File::with("one");
+        assert!(!file.look());
+        fs::write(file.path(), "two and more").unwrap();
+        assert!(!file.look());
+        assert!(file.look());
+        assert!(!file.look());
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_written_is_left_alone() {
+        let mut file = File::with("one");
+        for text in ["t", "tw", "two"] {
+            fs::write(file.path(), text).unwrap();
+            assert!(!file.look(), "{text}");
+        }
+        assert!(file.look());
+    }
+
+    #[test]
+    fn an_editor_that_renames_a_new_file_over_the_old_one_is_noticed() {
+        let mut file = File::with("one");
+        let beside = file.directory.path().join("elbow.toml~");
+        fs::write(&beside, "two").unwrap();
+        fs::rename(&beside, file.path()).unwrap();
+        assert!(!file.look());
+        assert!(file.look());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_directory_swapped_by_a_symbolic_link_is_noticed() {
+        use std::os::unix::fs::symlink;
+
+        // As Kubernetes mounts a ConfigMap: elbow.toml -> ..data/elbow.toml, ..data -> a version.
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for (version, text) in [("v1", "one"), ("v2", "two")] {
+            fs::create_dir(at(version)).unwrap();
+            fs::write(at(version).join("elbow.toml"), text).unwrap();
+        }
+        symlink("v1", at("..data")).unwrap();
+        symlink("..data/elbow.toml", at("elbow.toml")).unwrap();
+        let mut file = File {
+            watch: Watch::default(),
+            directory,
+        };
+        file.look();
+        file.look();
+        symlink("v2", file.directory.path().join("..data_tmp")).unwrap();
+        fs::rename(
+            file.directory.path().join("..data_tmp"),
+            file.directory.path().join("..data"),
+        )
+        .unwrap();
+        assert!(!file.look());
+        assert!(file.look());
+    }
+
+    #[test]
+    fn touching_the_file_is_no_change() {
+        let mut file = File::with("one");
+        let later = SystemTime::now() + Duration::from_secs(60);
+        let handle = fs::File::options().write(true).open(file.path()).unwrap();
+        handle.set_modified(later).unwrap();
+        assert!(!file.look());
+        assert!(!file.look());
+    }
+
+    #[test]
+    fn a_file_that_goes_and_comes_back_changed_is_noticed() {
+        let mut file = File::with("one");
+        fs::remove_file(file.path()).unwrap();
+        assert!(!file.look());
+        fs::write(file.path(), "two").unwrap();
+        assert!(!file.look());
+        assert!(file.look());
+    }
+}

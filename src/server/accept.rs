@@ -1,0 +1,175 @@
+//! The accept loop: one for each worker and listening socket.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, warn};
+
+use crate::metrics::ServerMetrics;
+use crate::proxy::Proxy;
+use crate::snapshot::{EntranceKey, Shared};
+
+use super::connection::ConnectionGuard;
+
+/// The pause after an error that goes on until something else is closed (EMFILE, ENFILE, ENOBUFS,
+/// ENOMEM). Without it the loop would spin: the socket stays readable.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The log hears of failing accepts at most this often.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+
+/// How long connections that were waiting in the queue of a closing socket may take to send their
+/// first request. They could not know that the balancer is about to leave.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
+/// What a worker needs to turn an accepted socket into a served connection.
+#[derive(Debug)]
+pub(super) struct Acceptor {
+    pub(super) shared: Arc<Shared>,
+    pub(super) metrics: ServerMetrics,
+    pub(super) proxy: Arc<Proxy>,
+    pub(super) connections: TaskTracker,
+}
+
+impl Acceptor {
+    /// Accepts until `stop`, then takes what waits in the queue, and closes the socket.
+    pub(super) async fn accept(
+        self: Arc<Self>,
+        socket: std::net::TcpListener,
+        entrance: EntranceKey,
+        stop: CancellationToken,
+        drain: CancellationToken,
+    ) {
+        let listener = match TcpListener::from_std(socket) {
+            Ok(listener) => listener,
+            Err(error) => {
+                error!(address = %entrance.address, %error, "cannot accept connections");
+                return;
+            }
+        };
+        let mut failures = Failures::default();
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, client)) => self.admit(stream, client, &entrance, &drain),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    self.metrics.accept_errors.inc();
+                    failures.report(&entrance, &error);
+                    tokio::select! {
+                        () = stop.cancelled() => break,
+                        () = tokio::time::sleep(PAUSE) => {}
+                    }
+                }
+            }
+        }
+        self.take_the_rest(listener, &entrance);
+    }
+
+    /// Serves the connection in a task of its own, or closes it when there are too many.
+    fn admit(
+        &self,
+        stream: TcpStream,
+        client: SocketAddr,
+        entrance: &EntranceKey,
+        drain: &CancellationToken,
+    ) {
+        let snapshot = self.shared.load();
+        let Some(entrance) = snapshot.entrance(entrance) else {
+            // The listener has just been removed; dropping the stream closes the connection.
+            return;
+        };
+        let Some(guard) = ConnectionGuard::open(entrance, &self.metrics) else {
+            return;
+        };
+        let Ok(local) = stream.local_addr() else {
+            return; // The client has gone already.
+        };
+        let serve = Arc::clone(&self.proxy).serve(
+            stream,
+            client,
+            local,
+            entrance.key.clone(),
+            drain.clone(),
+        );
+        self.connections.spawn(guarded(guard, serve));
+    }
+
+    /// Closing a socket resets the connections in its queue, which their clients believe to be
+    /// open. So they are taken out first. One that arrives between the last accept and the close
+    /// is lost; the kernel offers no way around that.
+    fn take_the_rest(&self, listener: TcpListener, entrance: &EntranceKey) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        let drain = CancellationToken::new();
+        while let Ok((stream, client)) = listener.accept() {
+            if stream.set_nonblocking(true).is_err() {
+                continue;
+            }
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                self.admit(stream, client, entrance, &drain);
+            }
+        }
+        tokio::spawn(async move {
+            tokio::time::sleep(LAST_CALL).await;
+            drain.cancel();
+        });
+    }
+}
+
+/// Holds the guard as long as the connection is served, even if serving it panics: tokio ends
+/// that task alone, and the guard counts it.
+async fn guarded(guard: ConnectionGuard, serve: impl Future<Output = ()>) {
+    let _guard = guard;
+    serve.await;
+}
+
+/// Whether the error belongs to a connection that failed before it was accepted (`accept(2)`).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Keeps a storm of failures from becoming a storm of log lines.
+#[derive(Default)]
+struct Failures {
+    reported: Option<Instant>,
+    since: u64,
+}
+
+impl Failures {
+    fn report(&mut self, entrance: &EntranceKey, error: &io::Error) {
+        self.since += 1;
+        let now = Instant::now();
+        if self.reported.is_some_and(|at| now - at < REPORT_EVERY) {
+            return;
+        }
+        warn!(
+            load_balancer = %entrance.load_balancer,
+            address = %entrance.address,
+            failures = self.since,
+            %error,
+            "connections cannot be accepted; if it says \"too many open files\", raise the limit \
+             (`ulimit -n`, LimitNOFILE= in a systemd unit)"
+        );
+        self.reported = Some(now);
+        self.since = 0;
+    }
+}

@@ -1,0 +1,253 @@
+//! Workers, sockets, connections, drain: how clients reach the proxy, and how they are let go.
+//!
+//! Look at [`Server`]: [`Server::prepare`] binds what a snapshot needs and may fail without a
+//! trace; [`Server::commit`] makes it so and cannot fail; [`Server::shutdown`] ends it all.
+//! What is said on a connection is [`crate::proxy`]'s question.
+
+mod accept;
+mod addresses;
+mod connection;
+mod worker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::metrics::Metrics;
+use crate::net;
+use crate::proxy::Proxy;
+use crate::snapshot::{EntranceKey, Shared, Snapshot};
+
+pub use addresses::{Addresses, Bound};
+use worker::{Command, Worker};
+
+/// All workers, and the addresses on which they listen.
+#[derive(Debug)]
+pub struct Server {
+    workers: Vec<Worker>,
+    spots: BTreeMap<Spot, Bound>,
+    addresses: Addresses,
+}
+
+/// Sockets that listen and that nobody accepts from yet. Dropping it closes them.
+#[derive(Debug)]
+pub struct Prepared {
+    opened: Vec<(Spot, Bound, Vec<std::net::TcpListener>)>,
+    kept: BTreeMap<Spot, EntranceKey>,
+}
+
+/// What a commit changed, for the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// Listening since now.
+    pub opened: Vec<SocketAddr>,
+    /// Not listening any more.
+    pub closed: Vec<SocketAddr>,
+}
+
+/// Why the server could not start, or an address not be bound.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// A worker's thread or runtime could not be made.
+    #[error("worker {number} cannot start")]
+    Worker {
+        /// Which one, from 1.
+        number: usize,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The address belongs to somebody else.
+    #[error(
+        "cannot listen on {address} for load balancer {load_balancer:?}: the address is in use \
+         (by another process, perhaps another Elbow; `ss -ltnp` names it). Stop that one, or \
+         choose another port"
+    )]
+    InUse {
+        /// Who wants it.
+        load_balancer: Arc<str>,
+        /// What it wants.
+        address: SocketAddr,
+    },
+    /// The system refuses the address.
+    #[error(
+        "cannot listen on {address} for load balancer {load_balancer:?}: {}",
+        advice(source)
+    )]
+    Listen {
+        /// Who wants it.
+        load_balancer: Arc<str>,
+        /// What it wants.
+        address: SocketAddr,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+/// Identifies a listening socket over reloads. A load balancer that is renamed keeps its sockets;
+/// port 0 is another port each time, so there its name belongs to the identity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Spot {
+    address: SocketAddr,
+    owner: Option<Arc<str>>,
+}
+
+impl From<&EntranceKey> for Spot {
+    fn from(key: &EntranceKey) -> Self {
+        Self {
+            address: key.address,
+            owner: (key.address.port() == 0).then(|| Arc::clone(&key.load_balancer)),
+        }
+    }
+}
+
+impl Server {
+    /// Starts the workers; they have nothing to listen on yet. `proxy` is called once for each.
+    ///
+    /// # Errors
+    ///
+    /// [`ServerError::Worker`].
+    pub fn start(
+        workers: NonZeroUsize,
+        shared: &Arc<Shared>,
+        metrics: &Metrics,
+        mut proxy: impl FnMut() -> Arc<Proxy>,
+    ) -> Result<Self, ServerError> {
+        let workers = (1..=workers.get())
+            .map(|number| {
+                Worker::start(number, Arc::clone(shared), metrics.server.clone(), proxy())
+                    .map_err(|source| ServerError::Worker { number, source })
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            workers,
+            spots: BTreeMap::new(),
+            addresses: Addresses::default(),
+        })
+    }
+
+    /// Where the server listens, kept up to date over reloads.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses.clone()
+    }
+
+    /// Binds the addresses of `snapshot` that are new, one socket for each worker.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be bound; everything is as it was before.
+    pub fn prepare(&self, snapshot: &Snapshot) -> Result<Prepared, ServerError> {
+        let mut prepared = Prepared {
+            opened: Vec::new(),
+            kept: BTreeMap::new(),
+        };
+        for (key, entrance) in &snapshot.entrances {
+            let spot = Spot::from(key);
+            if self.spots.contains_key(&spot) {
+                prepared.kept.insert(spot, key.clone());
+                continue;
+            }
+            let sockets = net::listen(key.address, self.workers.len())
+                .map_err(|source| refused(key, source))?;
+            let address = sockets
+                .first()
+                .map_or(Ok(key.address), std::net::TcpListener::local_addr)
+                .map_err(|source| refused(key, source))?;
+            let bound = Bound {
+                entrance: key.clone(),
+                zone: entrance.zone.clone(),
+                address,
+            };
+            prepared.opened.push((spot, bound, sockets));
+        }
+        Ok(prepared)
+    }
+
+    /// Starts accepting on the new sockets and closes those that the snapshot does not name any
+    /// more: connections that wait in their queues are closed, those that are open finish the
+    /// request in flight. Call it after the snapshot was published.
+    pub fn commit(&mut self, prepared: Prepared) -> Committed {
+        let mut committed = Committed::default();
+        let mut current: BTreeSet<Spot> = BTreeSet::new();
+        for (spot, key) in prepared.kept {
+            if let Some(bound) = self.spots.get_mut(&spot) {
+                bound.entrance = key;
+            }
+            current.insert(spot);
+        }
+        for (spot, bound, sockets) in prepared.opened {
+            for (worker, socket) in self.workers.iter().zip(sockets) {
+                worker.tell(Command::Listen {
+                    spot: spot.clone(),
+                    entrance: bound.entrance.clone(),
+                    socket,
+                });
+            }
+            committed.opened.push(bound.address);
+            current.insert(spot.clone());
+            self.spots.insert(spot, bound);
+        }
+        self.spots.retain(|spot, bound| {
+            let stays = current.contains(spot);
+            if !stays {
+                committed.closed.push(bound.address);
+                for worker in &self.workers {
+                    worker.tell(Command::Close { spot: spot.clone() });
+                }
+            }
+            stays
+        });
+        self.addresses.replace(self.spots.values().cloned());
+        committed
+    }
+
+    /// Closes all listeners, lets requests in flight finish, closes idle connections at once, and
+    /// ends the workers. What is still open at the deadline is cut. Returns how many connections
+    /// that were.
+    pub async fn shutdown(self, deadline: Duration) -> usize {
+        let until = Instant::now() + deadline;
+        self.addresses.replace([]);
+        let done: Vec<_> = self.workers.iter().map(Worker::drain).collect();
+        for done in done {
+            // A worker that has gone answers at once, with an error: it has nothing to finish.
+            let _ = tokio::time::timeout_at(until, done).await;
+        }
+        self.workers.into_iter().map(Worker::stop).sum()
+    }
+}
+
+fn refused(key: &EntranceKey, source: io::Error) -> ServerError {
+    let load_balancer = Arc::clone(&key.load_balancer);
+    let address = key.address;
+    match source.kind() {
+        io::ErrorKind::AddrInUse => ServerError::InUse {
+            load_balancer,
+            address,
+        },
+        _ => ServerError::Listen {
+            load_balancer,
+            address,
+            source,
+        },
+    }
+}
+
+/// What an operator can do about it.
+fn advice(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "{error}. Ports below 1024 need the capability CAP_NET_BIND_SERVICE (`setcap \
+             cap_net_bind_service=+ep elbow`, or AmbientCapabilities= in a systemd unit)"
+        ),
+        io::ErrorKind::AddrNotAvailable => format!(
+            "{error}. No interface of this machine has that address (`ip address add` gives it \
+             one); a node's address must be the machine's own"
+        ),
+        _ => error.to_string(),
+    }
+}

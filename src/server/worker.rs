@@ -1,0 +1,157 @@
+//! A worker: a thread with a runtime of its own, its sockets, and its proxy with the connections
+//! to targets. Nothing on the path of a request leaves it.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::metrics::ServerMetrics;
+use crate::proxy::Proxy;
+use crate::snapshot::{EntranceKey, Shared};
+
+use super::Spot;
+use super::accept::Acceptor;
+
+/// The handle of a worker.
+#[derive(Debug)]
+pub(super) struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    thread: JoinHandle<()>,
+    /// Connections still open when the thread ended.
+    cut: Arc<AtomicUsize>,
+}
+
+/// What a worker is told.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Accept from this socket.
+    Listen {
+        spot: Spot,
+        entrance: EntranceKey,
+        socket: std::net::TcpListener,
+    },
+    /// Close the socket; open connections finish the request in flight.
+    Close { spot: Spot },
+    /// Close all sockets, and say when the last connection has ended.
+    Drain { done: oneshot::Sender<()> },
+}
+
+impl Worker {
+    pub(super) fn start(
+        number: usize,
+        shared: Arc<Shared>,
+        metrics: ServerMetrics,
+        proxy: Arc<Proxy>,
+    ) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (commands, orders) = mpsc::unbounded_channel();
+        let cut = Arc::new(AtomicUsize::new(0));
+        let left = Arc::clone(&cut);
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                let connections = TaskTracker::new();
+                let acceptor = Acceptor {
+                    shared,
+                    metrics,
+                    proxy,
+                    connections: connections.clone(),
+                };
+                obey(&runtime, acceptor, orders);
+                left.store(connections.len(), Ordering::Relaxed);
+                // Dropping the runtime drops what is still open.
+            })?;
+        Ok(Self {
+            commands,
+            thread,
+            cut,
+        })
+    }
+
+    pub(super) fn tell(&self, command: Command) {
+        // A worker that is gone has panicked, and has said so on standard error: its sockets are
+        // closed with it, and the other workers carry on.
+        let _ = self.commands.send(command);
+    }
+
+    /// Resolves when the last connection of this worker has ended.
+    pub(super) fn drain(&self) -> oneshot::Receiver<()> {
+        let (done, drained) = oneshot::channel();
+        self.tell(Command::Drain { done });
+        drained
+    }
+
+    /// Ends the thread. Returns how many connections were cut.
+    pub(super) fn stop(self) -> usize {
+        drop(self.commands);
+        if self.thread.join().is_err() {
+            return 0;
+        }
+        self.cut.load(Ordering::Relaxed)
+    }
+}
+
+struct Listening {
+    /// Ends the accept loop.
+    stop: CancellationToken,
+    /// Tells the connections that came through it to finish.
+    drain: CancellationToken,
+}
+
+impl Listening {
+    fn close(&self) {
+        self.stop.cancel();
+        self.drain.cancel();
+    }
+}
+
+fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiver<Command>) {
+    let acceptor = Arc::new(acceptor);
+    runtime.block_on(async {
+        tokio::spawn(Arc::clone(&acceptor.proxy).tend());
+        let mut listening: HashMap<Spot, Listening> = HashMap::new();
+        while let Some(command) = orders.recv().await {
+            match command {
+                Command::Listen {
+                    spot,
+                    entrance,
+                    socket,
+                } => {
+                    let stop = CancellationToken::new();
+                    let drain = CancellationToken::new();
+                    // Tracked, so that a drain does not end before the queue is empty.
+                    acceptor.connections.spawn(Arc::clone(&acceptor).accept(
+                        socket,
+                        entrance,
+                        stop.clone(),
+                        drain.clone(),
+                    ));
+                    listening.insert(spot, Listening { stop, drain });
+                }
+                Command::Close { spot } => {
+                    if let Some(listening) = listening.remove(&spot) {
+                        listening.close();
+                    }
+                }
+                Command::Drain { done } => {
+                    for (_, listening) in listening.drain() {
+                        listening.close();
+                    }
+                    acceptor.connections.close();
+                    let connections = acceptor.connections.clone();
+                    tokio::spawn(async move {
+                        connections.wait().await;
+                        let _ = done.send(());
+                    });
+                }
+            }
+        }
+    });
+}

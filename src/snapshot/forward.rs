@@ -1,0 +1,54 @@
+//! The action forward: one target group, or several by weight.
+
+use std::sync::Arc;
+
+use super::Group;
+
+/// Where requests are forwarded.
+#[derive(Debug)]
+pub struct Forward {
+    choices: Vec<Choice>,
+    total: u32,
+}
+
+/// One group of a [`Forward`], and its share.
+#[derive(Debug)]
+pub struct Choice {
+    /// 0-999, relative to the others.
+    pub weight: u32,
+    /// The group.
+    pub group: Arc<Group>,
+}
+
+impl Forward {
+    /// Forwards to `choices` by weight.
+    pub fn new(choices: Vec<Choice>) -> Self {
+        let total = choices.iter().map(|choice| choice.weight).sum();
+        Self { choices, total }
+    }
+
+    /// The groups and their shares.
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// A group by weight, at random: ALB lets no other group stand in for one that cannot answer.
+    /// `None` when no group has a weight, which a checked configuration does not contain.
+    pub fn choose(&self) -> Option<&Arc<Group>> {
+        match &*self.choices {
+            [only] => Some(&only.group),
+            _ if self.total == 0 => None,
+            _ => self.at(fastrand::u32(0..self.total)),
+        }
+    }
+
+    /// The group whose share covers `point`, which lies below the sum of the weights.
+    fn at(&self, mut point: u32) -> Option<&Arc<Group>> {
+        let covering = self.choices.iter().find(|choice| {
+            let covers = point < choice.weight;
+            point = point.saturating_sub(choice.weight);
+            covers
+        });
+        covering.map(|choice| &choice.group)
+    }
+}

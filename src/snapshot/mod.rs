@@ -1,0 +1,175 @@
+//! All that a request reads, immutable, published by one store.
+//!
+//! Look at [`Snapshot`], and at [`Shared`], which holds the current one. A snapshot is compiled
+//! from a checked configuration and the last snapshot; what has happened (health, requests in
+//! flight, connections, counters) is adopted from the last one by identity, so that a reload
+//! forgets nothing. Compiling changes nothing that is live: it may still be thrown away. What
+//! publishing means for the targets is [`Snapshot::take_over`]'s work.
+
+mod admission;
+mod compile;
+mod forward;
+mod shared;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::config::Attributes;
+use crate::metrics::{GroupMetrics, NodeMetrics};
+use crate::routing::{FixedResponse, Redirect, RuleTable};
+use crate::target::Zone;
+use crate::target_group::{HealthCheck, TargetGroup};
+
+pub use admission::{Admission, Admissions};
+pub use forward::{Choice, Forward};
+pub use shared::{Cache, Shared};
+
+/// The configuration in force, compiled, with the live state of all targets.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Counts the published snapshots; 0 is the empty one before the first.
+    pub generation: u64,
+    /// In the order of the configuration.
+    pub load_balancers: Vec<Arc<LoadBalancer>>,
+    /// By name.
+    pub groups: BTreeMap<Arc<str>, Arc<Group>>,
+    /// Every listener on every node. Look up with [`Snapshot::entrance`].
+    pub entrances: HashMap<EntranceKey, Arc<Entrance>>,
+    /// Groups that the configuration does not name any more, while their targets drain.
+    pub deleted: Vec<Arc<Group>>,
+}
+
+impl Snapshot {
+    /// The entrance that a connection came through. When its load balancer was renamed, the one
+    /// that has taken its address over: the connection then goes on with that one's rules. `None`
+    /// when the listener is gone.
+    pub fn entrance(&self, key: &EntranceKey) -> Option<&Arc<Entrance>> {
+        self.entrances.get(key).or_else(|| {
+            self.entrances
+                .values()
+                .find(|entrance| key.address.port() != 0 && entrance.key.address == key.address)
+        })
+    }
+
+    /// The load balancer of that name.
+    pub fn load_balancer(&self, name: &str) -> Option<&Arc<LoadBalancer>> {
+        self.load_balancers
+            .iter()
+            .find(|found| &*found.name == name)
+    }
+
+    /// The groups of the configuration, then those deleted whose targets still drain.
+    pub fn all_groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.groups.values().chain(&self.deleted)
+    }
+
+    /// Tells the live state of every target what this snapshot says about it: registered, standing
+    /// by, or draining from `now` on. Called once, right after publishing; calling it again
+    /// changes nothing.
+    pub fn take_over(&self, now: Instant) {
+        for group in self.all_groups() {
+            group.take_over(now);
+        }
+    }
+}
+
+/// What identifies an [`Entrance`] over reloads.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntranceKey {
+    /// The load balancer's name.
+    pub load_balancer: Arc<str>,
+    /// The node's address and the listener's port as configured; the port may be 0.
+    pub address: SocketAddr,
+}
+
+/// Where a listener meets a node: what a connection knows from the socket it came through.
+#[derive(Debug)]
+pub struct Entrance {
+    /// Its identity.
+    pub key: EntranceKey,
+    /// The node's zone: the entry zone of every request that comes in here.
+    pub zone: Option<Zone>,
+    /// The load balancer.
+    pub load_balancer: Arc<LoadBalancer>,
+    /// The listener, one for all nodes of the load balancer.
+    pub listener: Arc<Listener>,
+    /// The node's figures.
+    pub metrics: Arc<NodeMetrics>,
+}
+
+/// A load balancer.
+#[derive(Debug)]
+pub struct LoadBalancer {
+    /// Its name.
+    pub name: Arc<str>,
+    /// One for each enabled zone.
+    pub nodes: Vec<Node>,
+    /// What ALB calls its attributes.
+    pub attributes: Attributes,
+    /// In the order of the configuration.
+    pub listeners: Vec<Arc<Listener>>,
+    /// The client connections that are open, counted over reloads.
+    pub admissions: Arc<Admissions>,
+}
+
+impl LoadBalancer {
+    /// Counts one more client connection until the answer is dropped; `None` when there are as
+    /// many as the attribute `max_connections` allows.
+    pub fn admit(&self) -> Option<Admission> {
+        Admissions::admit(&self.admissions, self.attributes.max_connections)
+    }
+}
+
+/// The address in one zone on which a load balancer answers.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Its zone; none serves all zones alike.
+    pub zone: Option<Zone>,
+    /// The address it listens on.
+    pub address: IpAddr,
+}
+
+/// A listener: a port and its rules.
+#[derive(Debug)]
+pub struct Listener {
+    /// The port as configured; may be 0.
+    pub port: u16,
+    /// The rules, the default one last.
+    pub rules: RuleTable<Action>,
+}
+
+/// What a rule does.
+#[derive(Debug)]
+pub enum Action {
+    /// Sends the request to a target.
+    Forward(Forward),
+    /// Sends the client elsewhere.
+    Redirect(Redirect),
+    /// Answers without a target.
+    FixedResponse(FixedResponse),
+}
+
+/// A target group with what belongs to it outside of choosing a target.
+#[derive(Debug)]
+pub struct Group {
+    /// Its targets and how one is picked.
+    pub target_group: TargetGroup,
+    /// How its targets are probed.
+    pub health_check: Arc<HealthCheck>,
+    /// The load balancer that forwards to it; none when no rule does.
+    pub load_balancer: Option<Arc<str>>,
+    /// Its figures, by zone.
+    pub metrics: GroupMetrics,
+}
+
+impl Deref for Group {
+    type Target = TargetGroup;
+
+    fn deref(&self) -> &TargetGroup {
+        &self.target_group
+    }
+}

@@ -1,0 +1,215 @@
+//! Who takes requests: the health of all targets at one moment, and the routes that follow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::group_state::{Entry, GroupState, PoolName};
+use super::route::{Pool, Route};
+use super::{PickError, Scope, Settings, ZonePolicy};
+use crate::target::{Target, TargetHealth, Zone};
+
+/// The targets of a group as they are at one moment.
+pub(super) struct Survey<'a> {
+    settings: &'a Settings,
+    state: &'a GroupState,
+    seen: Vec<Seen<'a>>,
+}
+
+/// One target at that moment.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    target: &'a Arc<Target>,
+    health: TargetHealth,
+}
+
+/// Which targets of those in reach take requests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Admission {
+    /// The healthy ones, and those that are not checked.
+    Healthy,
+    /// The unhealthy ones, for want of better.
+    FailOpen,
+}
+
+impl<'a> Survey<'a> {
+    pub(super) fn new(
+        settings: &'a Settings,
+        scope: &Scope,
+        targets: &'a [Arc<Target>],
+        state: &'a GroupState,
+    ) -> Self {
+        let seen = targets.iter().map(|target| {
+            let excluded = scope.excludes(target.zone.as_ref()).is_some();
+            let health = match target.state.health() {
+                health @ (TargetHealth::Draining | TargetHealth::Unused) => health,
+                _ if excluded => TargetHealth::Unused,
+                _ if !settings.health_checked => TargetHealth::Unavailable,
+                health => health,
+            };
+            Seen { target, health }
+        });
+        Self {
+            settings,
+            state,
+            seen: seen.collect(),
+        }
+    }
+
+    /// Where requests that enter there go, by the group's zone policy. A node in no zone has no
+    /// zone of its own to prefer or to keep to, so it sends to all zones alike.
+    pub(super) fn route(&self, entry: &Entry) -> Result<Route, PickError> {
+        match (&self.settings.zones, entry) {
+            (ZonePolicy::CrossZone, _)
+            | (ZonePolicy::OwnZone | ZonePolicy::PreferLocal, Entry::NoZone) => self.cross_zone(),
+            (ZonePolicy::OwnZone, _) => self.own_zone(entry),
+            (ZonePolicy::PreferLocal, _) => self.prefer_local(entry),
+            (ZonePolicy::Weighted(weights), _) => match weights.table(entry.zone()) {
+                Some(table) => self.weighted(entry, table),
+                None => self.cross_zone(),
+            },
+        }
+    }
+
+    fn cross_zone(&self) -> Result<Route, PickError> {
+        let admission = self.admit(|_| true)?;
+        let pool = self.pool(admission, &Entry::NoZone, PoolName::All, |_| true);
+        Ok(self.spread(admission, &Entry::NoZone, vec![(1, pool)]))
+    }
+
+    fn own_zone(&self, entry: &Entry) -> Result<Route, PickError> {
+        let admission = self.admit(|target| serves(target, entry.zone()))?;
+        let pool = self.local_pool(admission, entry);
+        Ok(self.spread(admission, entry, vec![(1, pool)]))
+    }
+
+    /// A zone without a target that takes requests leaves its share to the others in proportion;
+    /// a zone that the table does not name, or names with 0, gets nothing. Only if none of the
+    /// zones with a weight has a healthy target, they fail open together.
+    fn weighted(&self, entry: &Entry, table: &BTreeMap<Zone, u32>) -> Result<Route, PickError> {
+        let weighted = || table.iter().filter(|(_, weight)| **weight > 0);
+        let admission =
+            self.admit(|target| weighted().any(|(zone, _)| serves(target, Some(zone))))?;
+        let pools = weighted().map(|(zone, weight)| {
+            let name = PoolName::Zone(zone.clone());
+            let pool = self.pool(admission, entry, name, |target| serves(target, Some(zone)));
+            (*weight, pool)
+        });
+        let pools = pools.filter(|(_, pool)| !pool.is_empty()).collect();
+        Ok(self.spread(admission, entry, pools))
+    }
+
+    /// The entry zone keeps `healthy weight / registered weight` of its node's traffic; the rest
+    /// goes to the targets of the other zones by their weights. All of it stays where there is no
+    /// healthy target elsewhere, and all of it leaves a zone that has none. When no target of the
+    /// group is healthy, the unhealthy ones stand in for them.
+    fn prefer_local(&self, entry: &Entry) -> Result<Route, PickError> {
+        let admission = self.admit(|_| true)?;
+        let local = self.local_pool(admission, entry);
+        let beyond = self.pool(admission, entry, PoolName::Beyond, |target| {
+            !serves(target, entry.zone())
+        });
+        let pools = match (local.is_empty(), beyond.is_empty()) {
+            (_, true) => vec![(1, local)],
+            (true, false) => vec![(1, beyond)],
+            (false, false) => {
+                let healthy = local.weight();
+                let lost = self.registered_weight(entry) - healthy;
+                vec![(clip(healthy), local), (clip(lost), beyond)]
+            }
+        };
+        Ok(self.spread(admission, entry, pools))
+    }
+
+    /// Who takes requests among the targets in reach. Deregistered ones are as if they were not
+    /// there; those with the weight 0 take nothing, whatever their health, and so do not keep the
+    /// others from failing open.
+    fn admit(&self, in_reach: impl Fn(&Target) -> bool) -> Result<Admission, PickError> {
+        let registered = || self.seen.iter().filter(|seen| seen.is_registered());
+        if registered().next().is_none() {
+            return Err(PickError::NoTargets);
+        }
+        let reach = || registered().filter(|seen| in_reach(seen.target));
+        if reach().next().is_none() {
+            return Err(PickError::EmptyZone);
+        }
+        let used = || reach().filter(|seen| seen.health != TargetHealth::Unused);
+        if used().next().is_none() {
+            return Err(PickError::AllUnused);
+        }
+        let weighing = || used().filter(|seen| seen.target.weight > 0);
+        if weighing().next().is_none() {
+            return Err(PickError::ZeroWeight);
+        }
+        if weighing().any(|seen| seen.is_admitted(Admission::Healthy)) {
+            return Ok(Admission::Healthy);
+        }
+        match weighing().any(|seen| seen.is_admitted(Admission::FailOpen)) {
+            true if self.settings.fail_open => Ok(Admission::FailOpen),
+            true => Err(PickError::NoneHealthy),
+            false => Err(PickError::AllInitial),
+        }
+    }
+
+    fn local_pool(&self, admission: Admission, entry: &Entry) -> Pool {
+        self.pool(admission, entry, PoolName::Local, |target| {
+            serves(target, entry.zone())
+        })
+    }
+
+    fn pool(
+        &self,
+        admission: Admission,
+        entry: &Entry,
+        name: PoolName,
+        belongs: impl Fn(&Target) -> bool,
+    ) -> Pool {
+        let targets = self
+            .seen
+            .iter()
+            .filter(|seen| seen.is_admitted(admission) && belongs(seen.target))
+            .map(|seen| Arc::clone(seen.target));
+        let turn = self.state.turn(entry, name);
+        Pool::new(self.settings.algorithm, targets.collect(), turn)
+    }
+
+    fn spread(&self, admission: Admission, entry: &Entry, pools: Vec<(u32, Pool)>) -> Route {
+        let turn = self.state.turn(entry, PoolName::Split);
+        Route::new(pools, turn, admission == Admission::FailOpen)
+    }
+
+    fn registered_weight(&self, entry: &Entry) -> u64 {
+        self.seen
+            .iter()
+            .filter(|seen| serves(seen.target, entry.zone()))
+            .map(|seen| u64::from(seen.target.weight))
+            .sum()
+    }
+}
+
+impl Seen<'_> {
+    fn is_registered(&self) -> bool {
+        self.health != TargetHealth::Draining
+    }
+
+    fn is_admitted(&self, admission: Admission) -> bool {
+        let health = match admission {
+            Admission::Healthy => {
+                matches!(
+                    self.health,
+                    TargetHealth::Healthy | TargetHealth::Unavailable
+                )
+            }
+            Admission::FailOpen => self.health == TargetHealth::Unhealthy,
+        };
+        health && self.target.weight > 0
+    }
+}
+
+/// Whether the target belongs to the zone; one without a zone belongs to every zone.
+fn serves(target: &Target, zone: Option<&Zone>) -> bool {
+    target.zone.is_none() || target.zone.as_ref() == zone
+}
+
+fn clip(weight: u64) -> u32 {
+    u32::try_from(weight).unwrap_or(u32::MAX)
+}
