@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod app;
 pub mod balance;
 pub mod config;
 pub mod health;

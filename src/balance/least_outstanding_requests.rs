@@ -124,3 +124,122 @@ impl Load {
         (self.in_flight * other.weight).cmp(&(other.in_flight * self.weight))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::balance::testing::Crowd;
+
+    fn pick(weights: &[u32], turn: usize, crowd: &Crowd) -> Option<usize> {
+        LeastOutstandingRequests::new(weights).pick(turn, crowd)
+    }
+
+    /// How often each candidate is picked in `turns` turns when every request ends at once.
+    fn counts(weights: &[u32], turns: usize, crowd: &Crowd) -> Vec<usize> {
+        let balancer = LeastOutstandingRequests::new(weights);
+        let mut counted = vec![0; weights.len()];
+        for turn in 0..turns {
+            if let Some(index) = balancer.pick(turn, crowd) {
+                counted[index] += 1;
+            }
+        }
+        counted
+    }
+
+    #[test]
+    fn the_target_with_the_fewest_requests_in_flight_is_next() {
+        for turn in 0..5 {
+            assert_eq!(pick(&[1; 3], turn, &Crowd::busy(vec![4, 2, 3])), Some(1));
+        }
+    }
+
+    #[test]
+    fn a_target_of_twice_the_weight_carries_twice_the_requests() {
+        assert_eq!(pick(&[2, 1], 0, &Crowd::busy(vec![3, 2])), Some(0));
+        assert_eq!(pick(&[2, 1], 0, &Crowd::busy(vec![5, 2])), Some(1));
+    }
+
+    #[test]
+    fn idle_targets_take_turns() {
+        assert_eq!(counts(&[1; 3], 30, &Crowd::idle(3)), [10, 10, 10]);
+        assert_eq!(counts(&[3, 1], 40, &Crowd::idle(2)), [30, 10]);
+    }
+
+    #[test]
+    fn idle_targets_share_alike_beside_a_busy_one() {
+        let crowd = Crowd::busy(vec![1, 0, 0, 0]);
+        assert_eq!(counts(&[1; 4], 30, &crowd), [0, 10, 10, 10]);
+        assert_eq!(counts(&[1, 1, 2, 3], 60, &crowd), [0, 10, 20, 30]);
+    }
+
+    #[test]
+    fn a_target_that_may_not_be_asked_is_left_out() {
+        let crowd = Crowd::busy(vec![0, 5, 7]).without(0);
+        assert_eq!(pick(&[1; 3], 0, &crowd), Some(1));
+        assert_eq!(pick(&[1], 0, &Crowd::idle(1).without(0)), None);
+        assert_eq!(pick(&[0, 1], 0, &Crowd::idle(2).without(1)), None);
+        assert_eq!(pick(&[], 0, &Crowd::idle(0)), None);
+    }
+
+    #[test]
+    fn a_large_pool_of_idle_targets_shares_alike() {
+        assert_eq!(counts(&[1; 500], 1000, &Crowd::idle(500)), [2; 500]);
+    }
+
+    #[test]
+    fn a_large_pool_finds_the_idle_target_within_the_sample() {
+        let mut in_flight = vec![9; 500];
+        in_flight[63] = 3;
+        in_flight[64] = 0;
+        let crowd = Crowd::busy(in_flight);
+        assert_eq!(pick(&[1; 500], 0, &crowd), Some(63));
+        assert_eq!(pick(&[1; 500], 1, &crowd), Some(64));
+        assert_eq!(pick(&[1; 500], 65, &crowd), Some(65));
+    }
+
+    #[test]
+    fn a_large_pool_looks_past_targets_that_may_not_be_asked() {
+        let crowd = (0..499).fold(Crowd::busy(vec![1; 500]), Crowd::without);
+        assert_eq!(pick(&[1; 500], 7, &crowd), Some(499));
+        assert_eq!(pick(&[1; 500], 7, &crowd.without(499)), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_target_is_less_loaded_than_the_one_picked(
+            pool in prop::collection::vec((1_u32..=999, 0_u32..50), 1..=64),
+            turn in any::<usize>(),
+        ) {
+            let (weights, in_flight): (Vec<_>, Vec<_>) = pool.into_iter().unzip();
+            let picked = pick(&weights, turn, &Crowd::busy(in_flight.clone()));
+            let load = |i: usize| f64::from(in_flight[i]) / f64::from(weights[i]);
+            let picked = picked.map(load);
+            let least = (0..weights.len()).map(load).fold(f64::INFINITY, f64::min);
+            prop_assert_eq!(picked, Some(least));
+        }
+
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+
+        #[test]
+        fn long_requests_pile_up_in_proportion_to_the_weights(
+            weights in prop::collection::vec(1_u32..=4, 2..=80),
+        ) {
+            let balancer = LeastOutstandingRequests::new(&weights);
+            let mut crowd = Crowd::idle(weights.len());
+            let total: u32 = weights.iter().sum();
+            for turn in 0..4 * total as usize {
+                let index = balancer.pick(turn, &crowd);
+                prop_assert!(index.is_some());
+                crowd.in_flight[index.unwrap_or_default()] += 1;
+            }
+            for (weight, in_flight) in weights.iter().zip(&crowd.in_flight) {
+                prop_assert!(in_flight.abs_diff(4 * weight) <= *weight, "{crowd:?}");
+            }
+        }
+    }
+}

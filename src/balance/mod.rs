@@ -10,6 +10,9 @@
 mod least_outstanding_requests;
 mod round_robin;
 
+#[cfg(test)]
+mod testing;
+
 pub use least_outstanding_requests::LeastOutstandingRequests;
 pub use round_robin::RoundRobin;
 

@@ -1,6 +1,7 @@
 //! What follows from a probe: the target's state hears of it, the metrics count it, and a change of
 //! health is one line in the log that says why.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::metrics::{ProbeMetrics, ProbeOutcome};
@@ -26,7 +27,7 @@ impl Report {
     }
 
     /// Says that the target's name stands for another address than before.
-    pub(super) fn moved(&self, target: &Target, from: std::net::SocketAddr) {
+    pub(super) fn moved(&self, target: &Target, from: SocketAddr) {
         tracing::info!(
             group = %self.group,
             target = %target.key,
@@ -82,5 +83,74 @@ fn in_a_row(state: &TargetState, outcome: &Outcome) -> String {
     match alike.count() {
         1 => "1 probe".to_owned(),
         count => format!("{count} probes"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::io;
+
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::health::sample;
+    use crate::target_group::HealthCheck;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn refused() -> ProbeRecord {
+        let mut record = sample::record(Outcome::Fail(HealthReason::FailedHealthChecks));
+        record.detail = "connection refused".to_owned();
+        record.address = Some(SocketAddr::from(([127, 0, 0, 1], 80)));
+        record
+    }
+
+    #[test]
+    fn a_change_of_health_is_one_line_that_says_why_and_is_counted() {
+        let check = HealthCheck::default();
+        let assignment = sample::assignment(check.clone());
+        let report = &assignment.report;
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let log = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(log, || {
+            let pass = sample::record(Outcome::Pass);
+            for record in [pass.clone(), pass, refused(), refused(), refused()] {
+                report.finding(&assignment.target, record, &check.thresholds);
+            }
+        });
+        let log = String::from_utf8(lines.0.lock().clone()).unwrap();
+        let lines: Vec<_> = log.lines().collect();
+        assert_eq!(lines.len(), 2, "{log}");
+        assert!(lines[0].contains("target is healthy: 1 probe in a row"));
+        for words in [
+            "WARN",
+            "target is unhealthy: connection refused, 2 probes in a row",
+            "group=\"wordpress\"",
+            "target=wp-a:80",
+            "address=127.0.0.1:80",
+            "from=healthy",
+            "to=unhealthy",
+            "reason=\"Target.FailedHealthChecks\"",
+        ] {
+            assert!(lines[1].contains(words), "{words} in {}", lines[1]);
+        }
+        assert_eq!(report.metrics.turned_healthy.get(), 1);
+        assert_eq!(report.metrics.turned_unhealthy.get(), 1);
     }
 }

@@ -3,9 +3,6 @@
 use super::field::with_room;
 use super::{FieldName, Framing, HeadError};
 
-/// The end of a chunked body without trailers.
-pub const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
-
 /// A size line with its extensions may be this long.
 const SIZE_LINE: usize = 1024;
 /// All trailer fields together may be this large.
@@ -94,6 +91,11 @@ impl BodyDecoder {
     /// Whether the body is complete.
     pub fn is_done(&self) -> bool {
         matches!(self.state, State::Done)
+    }
+
+    /// Whether only the end of the connection ends the body.
+    pub fn lasts_to_close(&self) -> bool {
+        matches!(self.state, State::UntilClose)
     }
 
     /// The trailer section as it will be sent on: field lines with their line ends, without the
@@ -238,9 +240,26 @@ fn permitted_trailers(section: &[u8]) -> Result<Vec<u8>, BodyError> {
     Ok(permitted)
 }
 
-/// The line that begins a chunk of `size` bytes, in `line`. Sixteen hexadecimal digits and CRLF
-/// always fit.
-pub fn chunk_head(size: usize, line: &mut [u8; 18]) -> &[u8] {
+/// `content` as one chunk, and the end of the body with its trailers if `end` is given: parts to be
+/// written in order. `line` is room for the chunk's size.
+pub fn chunk<'a>(
+    content: &'a [u8],
+    end: Option<&'a [u8]>,
+    line: &'a mut [u8; 18],
+) -> [&'a [u8]; 6] {
+    let (size, close): (&[u8], &[u8]) = match content.len() {
+        0 => (b"", b""),
+        length => (size_line(length, line), b"\r\n"),
+    };
+    let (last, trailers, empty_line): (&[u8], &[u8], &[u8]) = match end {
+        Some(trailers) => (b"0\r\n", trailers, b"\r\n"),
+        None => (b"", b"", b""),
+    };
+    [size, content, close, last, trailers, empty_line]
+}
+
+/// The line that begins a chunk of `size` bytes. Sixteen hexadecimal digits and CRLF always fit.
+fn size_line(size: usize, line: &mut [u8; 18]) -> &[u8] {
     line[16..].copy_from_slice(b"\r\n");
     let mut start = 16;
     let mut left = size;
@@ -330,9 +349,19 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_a_chunk_is_its_size_in_hexadecimal() {
-        assert_eq!(chunk_head(0x1a2b, &mut [0; 18]), b"1a2b\r\n");
-        assert_eq!(chunk_head(0, &mut [0; 18]), b"0\r\n");
+    fn a_chunk_begins_with_its_size_in_hexadecimal() {
+        assert_eq!(
+            chunk(b"0123456789a", None, &mut [0; 18]).concat(),
+            b"b\r\n0123456789a\r\n"
+        );
+        assert_eq!(size_line(0x1a2b, &mut [0; 18]), b"1a2b\r\n");
+    }
+
+    #[test]
+    fn a_body_ends_with_an_empty_chunk_and_its_trailers() {
+        assert_eq!(chunk(b"", Some(b""), &mut [0; 18]).concat(), b"0\r\n\r\n");
+        let with_trailer = chunk(b"a", Some(b"b: c\r\n"), &mut [0; 18]).concat();
+        assert_eq!(with_trailer, b"1\r\na\r\n0\r\nb: c\r\n\r\n");
     }
 
     proptest! {
@@ -343,11 +372,9 @@ mod tests {
         ) {
             let mut wire = Vec::new();
             for chunk in &chunks {
-                wire.extend_from_slice(chunk_head(chunk.len(), &mut [0; 18]));
-                wire.extend_from_slice(chunk);
-                wire.extend_from_slice(b"\r\n");
+                wire.extend(super::chunk(chunk, None, &mut [0; 18]).concat());
             }
-            wire.extend_from_slice(LAST_CHUNK);
+            wire.extend(chunk(b"", Some(b""), &mut [0; 18]).concat());
             let mut decoder = BodyDecoder::new(Framing::Chunked);
             let mut content = Vec::new();
             let mut rest = wire.as_slice();

@@ -3,7 +3,7 @@
 //!
 //! [`HeadScanner`] finds the end of a head and refuses what is not one; [`RequestHead`] and
 //! [`ResponseHead`] index it without copying; [`Framing`] decides how a body is delimited;
-//! [`BodyDecoder`] takes the framing off, [`chunk_head`] and [`LAST_CHUNK`] put it on.
+//! [`BodyDecoder`] takes the framing off, [`chunk`] puts it on.
 //!
 //! Strict on requests: what one reader could take for another message than its neighbour is
 //! refused here, and never reaches a target. Nothing in this room does I/O.
@@ -16,7 +16,7 @@ mod request;
 mod response;
 mod scan;
 
-pub use body::{BodyDecoder, BodyError, Decoded, LAST_CHUNK, chunk_head};
+pub use body::{BodyDecoder, BodyError, Decoded, chunk};
 pub use error::HeadError;
 pub use field::{ConnectionOptions, Field, FieldName, Fields};
 pub use framing::Framing;

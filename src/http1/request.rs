@@ -163,9 +163,8 @@ impl RequestHead {
         &self.bytes[self.end..]
     }
 
-    /// Gives the bytes back, without the head.
-    pub fn into_rest(mut self) -> Vec<u8> {
-        self.bytes.drain(..self.end);
+    /// Gives the bytes back for another use.
+    pub fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 

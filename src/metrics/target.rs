@@ -25,8 +25,8 @@ pub enum RetryReason {
     StaleConnection,
     /// The connection ended before the first byte of the response.
     ConnectionLost,
-    /// The target did not answer in time.
-    ResponseTimeout,
+    /// The target turned unhealthy while the request waited for its answer.
+    TargetUnhealthy,
 }
 
 impl RetryReason {
@@ -36,7 +36,7 @@ impl RetryReason {
         Self::ConnectTimeout,
         Self::StaleConnection,
         Self::ConnectionLost,
-        Self::ResponseTimeout,
+        Self::TargetUnhealthy,
     ];
 
     /// The word in the label `reason`.
@@ -46,7 +46,7 @@ impl RetryReason {
             Self::ConnectTimeout => "connect_timeout",
             Self::StaleConnection => "stale_connection",
             Self::ConnectionLost => "connection_lost",
-            Self::ResponseTimeout => "response_timeout",
+            Self::TargetUnhealthy => "target_unhealthy",
         }
     }
 }

@@ -3,5 +3,7 @@
 //! Look at [`listen`]. Nothing here knows what is spoken on a socket, or who asked for it.
 
 mod listen;
+mod stream;
 
 pub use listen::{listen, set_nodelay};
+pub use stream::{Reader, Stream, Writer};

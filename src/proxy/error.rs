@@ -132,7 +132,7 @@ impl ProxyError {
             Self::ClientClosedEarly => "ClientClosedEarly",
             Self::TooManyAddresses => "ForwardedForTooLong",
             Self::RedirectTooLong => "RedirectUrlTooLong",
-            Self::NoTarget(error) => error.reason(),
+            Self::NoTarget(error) => error.as_str(),
             Self::Unresolved => "TargetNameUnresolved",
             Self::TargetConnect(_) => "TargetConnectionError",
             Self::TargetConnectTimeout => "TargetConnectionTimeout",
@@ -169,10 +169,26 @@ mod tests {
         let refused = || io::ErrorKind::ConnectionRefused.into();
         for (error, status, fault) in [
             (E::RequestHead(HeadError::Malformed), 400, Fault::Client),
-            (E::RequestHead(HeadError::FieldsTooLarge), 400, Fault::Client),
-            (E::RequestHead(HeadError::LengthAndEncoding), 400, Fault::Client),
-            (E::RequestHead(HeadError::RequestLineTooLong), 414, Fault::Client),
-            (E::RequestHead(HeadError::UnsupportedCoding), 501, Fault::Client),
+            (
+                E::RequestHead(HeadError::FieldsTooLarge),
+                400,
+                Fault::Client,
+            ),
+            (
+                E::RequestHead(HeadError::LengthAndEncoding),
+                400,
+                Fault::Client,
+            ),
+            (
+                E::RequestHead(HeadError::RequestLineTooLong),
+                414,
+                Fault::Client,
+            ),
+            (
+                E::RequestHead(HeadError::UnsupportedCoding),
+                501,
+                Fault::Client,
+            ),
             (E::RequestHead(HeadError::Version), 505, Fault::Client),
             (E::RequestBody(BodyError::Chunk), 400, Fault::Client),
             (E::Host, 400, Fault::Client),

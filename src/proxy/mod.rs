@@ -1,46 +1,329 @@
 //! One request from headers in to last byte out.
 //!
-//! A placeholder: answers 503 and closes.
+//! The path of a request, top to bottom: [`Proxy::serve`] takes a connection and its requests one
+//! after the other; `handle` cannot fail: it opens a [`record::RequestRecord`], calls `respond`,
+//! and turns an error into an answer, in this one place; `respond` finds the rule and acts on it;
+//! `forward` (in its own file) picks a target, sends, and decides about another try; `upload` and
+//! `download` carry the bodies; dropping the record writes the access log and the metrics.
+//!
+//! Owned by one worker each: the pool of connections to targets and the log buffer. Nothing here
+//! waits for another thread.
+
+mod answer;
+mod buffers;
+mod client;
+mod date;
+mod download;
+mod error;
+mod forward;
+mod headers;
+mod patience;
+mod pool;
+mod record;
+mod request;
+mod retry;
+mod tunnel;
+mod upload;
+mod vigil;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::snapshot::{EntranceKey, Shared};
+use answer::{Answer, error_page};
+use client::{Arrival, Client, Incoming};
+pub use error::{Fault, ProxyError};
+use headers::{Host, MOST_ADDRESSES, TraceId, address_count};
+use pool::Pool;
+use record::RequestRecord;
+use request::{HeadFields, Request};
+
+use crate::access_log::LogBuffer;
+use crate::config::ForwardedFor;
+use crate::http1::RequestHead;
+use crate::net::Stream;
+use crate::routing::{FixedResponse, Redirect};
+use crate::snapshot::{Action, Cache, Entrance, EntranceKey, Shared};
+
+/// How often connections at rest are looked at.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// What serves the connections of one worker.
 #[derive(Debug)]
 pub struct Proxy {
-    _shared: Arc<Shared>,
+    /// Locked for a look at the current snapshot, by this worker's thread only.
+    snapshots: Mutex<Cache>,
+    log: LogBuffer,
+    pool: Pool,
+}
+
+/// What becomes of a client's connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum After {
+    /// It takes the next request.
+    KeepAlive,
+    /// It ends.
+    Close,
+    /// It ends, though the client may still be sending.
+    Linger,
+}
+
+impl After {
+    /// `complete`: the request has been read to its end.
+    fn of(keep_alive: bool, complete: bool) -> Self {
+        match (keep_alive, complete) {
+            (true, true) => Self::KeepAlive,
+            (false, true) => Self::Close,
+            (_, false) => Self::Linger,
+        }
+    }
 }
 
 impl Proxy {
-    /// For one worker.
-    pub fn new(shared: Arc<Shared>) -> Self {
-        Self { _shared: shared }
+    /// For one worker: the snapshots to read, the log to write.
+    pub fn new(shared: &Shared, log: LogBuffer) -> Self {
+        Self {
+            snapshots: Mutex::new(shared.cache()),
+            log,
+            pool: Pool::default(),
+        }
     }
 
-    /// Serves one client connection to its end. `drain` asks it to finish the request in flight
-    /// and to close; an idle connection closes at once.
+    /// Looks after the connections at rest, for as long as the worker lives.
+    pub async fn tend(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            self.pool.sweep();
+        }
+    }
+
+    /// Serves one client connection to its end. `local` is the node's end of it. `drain` asks it to
+    /// finish the request in flight and to close; an idle connection closes at once.
     pub async fn serve(
         self: Arc<Self>,
-        mut stream: TcpStream,
-        _client: SocketAddr,
-        _local: SocketAddr,
-        _entrance: EntranceKey,
+        stream: TcpStream,
+        client: SocketAddr,
+        local: SocketAddr,
+        entrance: EntranceKey,
         drain: CancellationToken,
     ) {
-        let mut head = [0; 1024];
-        tokio::select! {
-            () = drain.cancelled() => return,
-            _ = stream.read(&mut head) => {}
+        let Some(mut entrance) = self.current(&entrance) else {
+            return;
+        };
+        let mut client = Client::new(Stream::new(stream), client, local, drain);
+        loop {
+            let incoming = client.next(&entrance.load_balancer.attributes).await;
+            // A listener that has been removed meanwhile still serves what its connections bring.
+            if let Some(current) = self.current(&entrance.key) {
+                entrance = current;
+            }
+            let after = match incoming {
+                Incoming::Request(head, arrival) => {
+                    self.handle(&mut client, &entrance, head, arrival).await
+                }
+                Incoming::Refused(error, bytes, arrival) => {
+                    let mut record = self.open(&client, &entrance, arrival);
+                    record.received = bytes as u64;
+                    self.refuse(&mut client, &error, true, &mut record).await
+                }
+                Incoming::End => return,
+            };
+            match after {
+                After::KeepAlive => {}
+                After::Close => return,
+                After::Linger => return client.linger().await,
+            }
         }
-        let answer =
-            b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        let _ = stream.write_all(answer).await;
-        let _ = stream.shutdown().await;
     }
+
+    fn current(&self, key: &EntranceKey) -> Option<Arc<Entrance>> {
+        self.snapshots.lock().load().entrance(key).map(Arc::clone)
+    }
+
+    fn open<'r>(
+        &'r self,
+        client: &Client,
+        entrance: &'r Entrance,
+        arrival: Arrival,
+    ) -> RequestRecord<'r> {
+        RequestRecord::open(&self.log, entrance, client.address, client.local, arrival)
+    }
+
+    /// Serves one request. Cannot fail: what goes wrong becomes an answer.
+    async fn handle(
+        &self,
+        client: &mut Client,
+        entrance: &Entrance,
+        head: RequestHead,
+        arrival: Arrival,
+    ) -> After {
+        let after = {
+            let mut record = self.open(client, entrance, arrival);
+            record.received = head.len() as u64;
+            record.head = Some(&head);
+            match self.respond(client, entrance, &head, &mut record).await {
+                Ok(after) => after,
+                Err(error) => {
+                    let unread = !head.framing().is_empty();
+                    self.refuse(client, &error, unread, &mut record).await
+                }
+            }
+        };
+        buffers::give(head.into_bytes());
+        after
+    }
+
+    /// The one place where an error becomes an answer. A client that has begun to see a response
+    /// can only be shown that it was cut short.
+    async fn refuse(
+        &self,
+        client: &mut Client,
+        error: &ProxyError,
+        unread: bool,
+        record: &mut RequestRecord<'_>,
+    ) -> After {
+        record.failed(error);
+        if let ProxyError::RequestHead(_) | ProxyError::RequestBody(_) = error {
+            record.non_compliant();
+        }
+        if record.has_status() {
+            return After::Close;
+        }
+        let status = error.status();
+        if let ProxyError::ClientClosed | ProxyError::ClientClosedEarly = error {
+            record.answered_by_balancer(status);
+            return After::Close;
+        }
+        let keep_alive = !unread && !client.drain.is_cancelled() && record.keeps_alive();
+        let page = error_page(status);
+        let answer = Answer {
+            status,
+            content_type: "text/html",
+            body: &page,
+            location: None,
+            keep_alive,
+        };
+        client.answer(&answer, record).await;
+        After::of(keep_alive, !unread)
+    }
+
+    /// Finds the rule that the request meets, and acts on it.
+    async fn respond<'r>(
+        &self,
+        client: &mut Client,
+        entrance: &'r Entrance,
+        head: &'r RequestHead,
+        record: &mut RequestRecord<'r>,
+    ) -> Result<After, ProxyError> {
+        let mut request = admit(client, entrance, head)?;
+        record.host = Some(request.host);
+        record.note_header_names();
+        record.trace(TraceId::new);
+        let fields = HeadFields(head);
+        let matched = entrance.listener.rules.find(&request.view(&fields));
+        record.matched(matched.priority);
+        match matched.action {
+            Action::Redirect(redirect) => self.redirect(client, &request, redirect, record).await,
+            Action::FixedResponse(response) => Ok(self
+                .fixed_response(client, &request, response, record)
+                .await),
+            Action::Forward(forward) => {
+                record.action = "forward";
+                let group = forward.choose().ok_or(ProxyError::NoListener)?;
+                self.forward(client, &mut request, group, record).await
+            }
+        }
+    }
+
+    async fn redirect<'r>(
+        &self,
+        client: &mut Client,
+        request: &Request<'r>,
+        redirect: &Redirect,
+        record: &mut RequestRecord<'r>,
+    ) -> Result<After, ProxyError> {
+        record.action = "redirect";
+        let metrics = &request.entrance.metrics;
+        let fields = HeadFields(request.head);
+        let location = redirect.location(&request.view(&fields)).map_err(|_| {
+            metrics.redirect_url_limit_exceeded.inc();
+            ProxyError::RedirectTooLong
+        })?;
+        metrics.redirects.inc();
+        let keep_alive = may_keep_alive(client, request);
+        let answer = Answer {
+            status: redirect.status().code(),
+            content_type: "",
+            body: "",
+            location: Some(&location),
+            keep_alive,
+        };
+        client.answer(&answer, record).await;
+        record.redirect_url = Some(location);
+        Ok(after_answer(client, request, keep_alive))
+    }
+
+    async fn fixed_response<'r>(
+        &self,
+        client: &mut Client,
+        request: &Request<'r>,
+        response: &FixedResponse,
+        record: &mut RequestRecord<'r>,
+    ) -> After {
+        record.action = "fixed-response";
+        request.entrance.metrics.fixed_responses.inc();
+        let answer = Answer {
+            status: response.status(),
+            content_type: response.content_type().field_value(),
+            body: response.body(),
+            location: None,
+            keep_alive: may_keep_alive(client, request),
+        };
+        client.answer(&answer, record).await;
+        after_answer(client, request, answer.keep_alive)
+    }
+}
+
+/// Lets a request in whose method, host and forwarding fields are in order.
+fn admit<'r>(
+    client: &Client,
+    entrance: &'r Entrance,
+    head: &'r RequestHead,
+) -> Result<Request<'r>, ProxyError> {
+    let attributes = &entrance.load_balancer.attributes;
+    match head.method() {
+        "TRACE" => return Err(ProxyError::MethodNotAllowed),
+        "CONNECT" => return Err(ProxyError::Connect),
+        _ => {}
+    }
+    let host = Host::of(head, attributes.preserve_host).ok_or(ProxyError::Host)?;
+    let removed = attributes.forwarded_for == ForwardedFor::Remove;
+    if !removed && address_count(head) > MOST_ADDRESSES {
+        return Err(ProxyError::TooManyAddresses);
+    }
+    Ok(Request {
+        head,
+        host,
+        entrance,
+        client: client.address,
+        local: client.local,
+        response_timeout: attributes.idle_timeout,
+    })
+}
+
+/// An answer of the balancer's own leaves a body unread: the connection cannot go on then.
+fn may_keep_alive(client: &Client, request: &Request<'_>) -> bool {
+    let head = request.head;
+    head.framing().is_empty() && head.keeps_alive() && client.may_stay_open(request.attributes())
+}
+
+fn after_answer(client: &mut Client, request: &Request<'_>, keep_alive: bool) -> After {
+    if keep_alive {
+        client.carry(request.head.rest().to_vec());
+    }
+    After::of(keep_alive, request.head.framing().is_empty())
 }

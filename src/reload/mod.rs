@@ -17,12 +17,13 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::access_log::AccessLogError;
 use crate::config::Problems;
 use crate::server::ServerError;
 
 pub use difference::{Changes, Difference};
 pub use handle::{Queue, Refusal, ReloadHandle};
-pub use reloader::{InForce, Reloader, Rooms};
+pub use reloader::{Fixed, InForce, Reloader, Rooms};
 pub use source::Source;
 pub use watch::watch;
 
@@ -87,13 +88,8 @@ pub enum ReloadError {
     #[error(transparent)]
     Server(#[from] ServerError),
     /// The access log cannot be opened.
-    #[error("cannot write the access log {}", path.display())]
-    AccessLog {
-        /// The file.
-        path: PathBuf,
-        /// The system's answer.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
     /// The process is shutting down.
     #[error("the configuration is not reloaded any more: the process is shutting down")]
     ShuttingDown,

@@ -9,7 +9,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, ValidConfig};
+use crate::access_log::{self, AccessLog, Destination, Format};
+use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, ValidConfig};
 use crate::health::HealthChecker;
 use crate::metrics::Metrics;
 use crate::server::{Prepared, Server};
@@ -36,6 +37,8 @@ pub struct Rooms {
     pub shared: Arc<Shared>,
     /// Handles for the snapshot, and the count of reloads.
     pub metrics: Metrics,
+    /// Writes where the configuration says.
+    pub access_log: AccessLog,
     /// Listens where the snapshot says.
     pub server: Server,
     /// Probes what the snapshot says.
@@ -49,28 +52,33 @@ pub struct InForce {
     pub config: Config,
     /// How long a shutdown may take.
     pub shutdown_deadline: Duration,
-    /// What the process was started with, and keeps until it ends.
-    fixed: Option<Fixed>,
+    access_log: Option<AccessLogSettings>,
+    fixed: Fixed,
 }
 
-/// Settings that only a start can change.
+/// Settings that only a start can change: what the process was started with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fixed {
-    admin: SocketAddr,
-    workers: Option<usize>,
+pub struct Fixed {
+    /// The admin address.
+    pub admin: SocketAddr,
+    /// The number of workers; none is one for each processor.
+    pub workers: Option<usize>,
 }
 
 /// All that can be made before anything changes.
 struct Ready {
     config: Config,
     valid: ValidConfig,
+    warnings: Vec<String>,
     snapshot: Snapshot,
-    prepared: Prepared,
+    sockets: Prepared,
+    /// None when it stays as it is.
+    access_log: Option<access_log::Prepared>,
 }
 
 impl Reloader {
     /// A reloader that has nothing in force yet.
-    pub fn new(source: Source, rooms: Rooms, queue: Queue) -> Self {
+    pub fn new(source: Source, rooms: Rooms, queue: Queue, fixed: Fixed) -> Self {
         Self {
             source,
             rooms,
@@ -83,7 +91,8 @@ impl Reloader {
                     ..Config::default()
                 },
                 shutdown_deadline: Duration::ZERO,
-                fixed: None,
+                access_log: None,
+                fixed,
             },
         }
     }
@@ -122,7 +131,7 @@ impl Reloader {
         if cause == Cause::FileChange && self.text.as_ref() == Some(&text) {
             return Ok(self.nothing_new());
         }
-        let ready = self.prepare(&text, now);
+        let ready = self.prepare(&text, now).await;
         self.text = Some(text);
         match ready {
             Ok(ready) => Ok(self.take_over(cause, ready, now)),
@@ -140,28 +149,49 @@ impl Reloader {
     }
 
     /// Steps 1 to 5: whatever fails here leaves the process exactly as it was.
-    fn prepare(&self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
-        let Rooms {
-            shared,
-            metrics,
-            server,
-            ..
-        } = &self.rooms;
+    async fn prepare(&self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
+        let name = self.source.name();
         // 1 load
-        let config = config::parse(text, &self.source.name())?;
-        // 2 validate
-        let valid = config::validate(&config)?;
+        let config = config::parse(text, &name)?;
+        // 2 validate: from the text again, because only there a problem has its line
+        let (valid, problems) = config::check_text(text, &name).into_result()?;
         // 3 certificates: the listeners of this version have none.
         // 4 compile
-        let snapshot = Snapshot::compile(&valid, &shared.load(), metrics, now);
+        let last = self.rooms.shared.load();
+        let snapshot = Snapshot::compile(&valid, &last, &self.rooms.metrics, now);
         // 5 prepare
-        let prepared = server.prepare(&snapshot)?;
+        let sockets = self.rooms.server.prepare(&snapshot)?;
+        let access_log = self.prepare_access_log(&valid.access_log).await?;
         Ok(Ready {
             config,
+            warnings: self.in_force.warnings(&valid, problems),
             valid,
             snapshot,
-            prepared,
+            sockets,
+            access_log,
         })
+    }
+
+    /// Opens another access log if the settings are other ones.
+    async fn prepare_access_log(
+        &self,
+        wanted: &AccessLogSettings,
+    ) -> Result<Option<access_log::Prepared>, ReloadError> {
+        if self.in_force.access_log.as_ref() == Some(wanted) {
+            return Ok(None);
+        }
+        let settings = access_log::Settings {
+            destination: Destination::from_path(wanted.path.clone()),
+            format: match wanted.format {
+                LogFormat::Alb => Format::Alb,
+                LogFormat::Json => Format::Json,
+            },
+        };
+        // To open a pipe waits for its reader.
+        match tokio::task::spawn_blocking(|| AccessLog::prepare(settings)).await {
+            Ok(prepared) => Ok(Some(prepared?)),
+            Err(_) => Err(ReloadError::ShuttingDown),
+        }
     }
 
     /// Steps 6 to 8: nothing here can fail.
@@ -172,18 +202,22 @@ impl Reloader {
         rooms.shared.publish(Arc::clone(&snapshot));
         snapshot.take_over(now);
         // 7 commit
-        rooms.server.commit(ready.prepared);
+        rooms.server.commit(ready.sockets);
         rooms.health.reconcile(&snapshot);
+        if let Some(access_log) = ready.access_log {
+            rooms.access_log.apply(access_log);
+        }
         // 8 tell
         let reloaded = Reloaded {
             generation: snapshot.generation,
             difference: Difference::between(&self.in_force.config, &ready.config),
-            warnings: self.in_force.warnings(&ready.valid),
+            warnings: ready.warnings,
         };
         self.in_force = InForce {
             config: ready.config,
             shutdown_deadline: ready.valid.shutdown_deadline,
-            fixed: self.in_force.fixed.or(Some(Fixed::of(&ready.valid))),
+            access_log: Some(ready.valid.access_log),
+            fixed: self.in_force.fixed,
         };
         *self.queue.last_refusal.lock() = None;
         let metrics = &self.rooms.metrics.reload;
@@ -230,12 +264,12 @@ impl Reloader {
 }
 
 impl InForce {
-    /// Which settings of `next` will not take effect before the next start.
-    fn warnings(&self, next: &ValidConfig) -> Vec<String> {
-        let Some(fixed) = self.fixed else {
-            return Vec::new();
-        };
-        let mut warnings = Vec::new();
+    /// What may not be meant, and which settings will not take effect before the next start.
+    fn warnings(&self, next: &ValidConfig, problems: Problems) -> Vec<String> {
+        let fixed = self.fixed;
+        let name = &problems.source;
+        let single = |problem| Problems::new(name, vec![problem]).to_string();
+        let mut warnings: Vec<String> = problems.problems.into_iter().map(single).collect();
         if fixed.admin != next.admin {
             warnings.push(format!(
                 "admin.address stays {}: a change to {} takes effect at the next start",
@@ -253,15 +287,6 @@ impl InForce {
             ));
         }
         warnings
-    }
-}
-
-impl Fixed {
-    fn of(valid: &ValidConfig) -> Self {
-        Self {
-            admin: valid.admin,
-            workers: valid.workers,
-        }
     }
 }
 

@@ -78,9 +78,9 @@ impl<A> RuleTable<A> {
 
     /// The same rules with other actions.
     pub fn map<B>(self, mut change: impl FnMut(A) -> B) -> RuleTable<B> {
-        let rules = self.rules.into_iter();
+        let rules = self.rules.into_iter().map(|rule| rule.map(&mut change));
         RuleTable {
-            rules: rules.map(|rule| rule.map(&mut change)).collect(),
+            rules: rules.collect(),
             default: change(self.default),
         }
     }
@@ -176,6 +176,15 @@ mod tests {
         assert_eq!(met("WWW.Example.COM"), 1);
         assert_eq!(met("www.example.com"), 1);
         assert_eq!(met("WWW.Example.ORG"), 0);
+    }
+
+    #[test]
+    fn other_actions_leave_the_rules_as_they_are() {
+        let table = RuleTable::new(vec![rule(7, vec![path(["/a"])], "one")], "default").unwrap();
+        let table = table.map(str::len);
+        assert_eq!(*table.find(&get("/a").view()).action, 3);
+        assert_eq!(table.find(&get("/a").view()).priority, 7);
+        assert_eq!(*table.find(&get("/b").view()).action, 7);
     }
 
     #[test]

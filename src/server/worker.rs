@@ -115,6 +115,7 @@ impl Listening {
 fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiver<Command>) {
     let acceptor = Arc::new(acceptor);
     runtime.block_on(async {
+        tokio::spawn(Arc::clone(&acceptor.proxy).tend());
         let mut listening: HashMap<Spot, Listening> = HashMap::new();
         while let Some(command) = orders.recv().await {
             match command {

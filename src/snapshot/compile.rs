@@ -42,7 +42,6 @@ impl Snapshot {
             deleted: deleted(&groups, last, metrics, now),
             load_balancers,
             groups,
-            access_log: valid.access_log.clone(),
         }
     }
 

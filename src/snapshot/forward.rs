@@ -32,11 +32,11 @@ impl Forward {
         &self.choices
     }
 
-    /// A group by weight, at random; `None` when the weights are all 0: such a rule is valid, and
-    /// its requests have nowhere to go. With a single group no random number is spent.
+    /// A group by weight, at random: ALB lets no other group stand in for one that cannot answer.
+    /// `None` when no group has a weight, which a checked configuration does not contain.
     pub fn choose(&self) -> Option<&Arc<Group>> {
         match &*self.choices {
-            [only] if only.weight > 0 => Some(&only.group),
+            [only] => Some(&only.group),
             _ if self.total == 0 => None,
             _ => self.at(fastrand::u32(0..self.total)),
         }

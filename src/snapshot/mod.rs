@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::{AccessLogSettings, Attributes};
+use crate::config::Attributes;
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -41,8 +41,6 @@ pub struct Snapshot {
     pub entrances: HashMap<EntranceKey, Arc<Entrance>>,
     /// Groups that the configuration does not name any more, while their targets drain.
     pub deleted: Vec<Arc<Group>>,
-    /// What the access log is to be.
-    pub access_log: AccessLogSettings,
 }
 
 impl Snapshot {

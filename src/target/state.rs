@@ -344,6 +344,27 @@ mod tests {
         assert_eq!(state.health(), TargetHealth::Initial);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_starts_as_a_new_one_wakes_its_health_check() {
+        let (state, _) = healthy();
+        let woken = async || {
+            let wait = tokio::time::timeout(DELAY, state.renewed());
+            wait.await.is_ok() && state.is_new()
+        };
+        state.register();
+        assert!(!woken().await);
+        state.drain(Instant::now(), DELAY);
+        assert!(!woken().await);
+        state.register();
+        assert!(woken().await);
+        state.stand(Some(HealthReason::NotInUse));
+        assert!(!woken().await);
+        state.stand(None);
+        assert!(woken().await);
+        state.checking();
+        assert!(!state.is_new());
+    }
+
     #[test]
     fn a_target_whose_checks_are_switched_on_goes_on_taking_requests() {
         let state = TargetState::new(Arc::default());

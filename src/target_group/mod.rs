@@ -19,6 +19,8 @@ mod registration;
 mod route;
 mod settings;
 mod survey;
+#[cfg(test)]
+mod tests;
 mod zone_weights;
 
 use std::collections::HashMap;

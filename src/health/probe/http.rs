@@ -89,3 +89,124 @@ fn judge<B>(response: &Response<B>, check: &HealthCheck) -> Result<u16, ProbeErr
         expected: check.matcher.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::probe::Prober;
+    use crate::health::sample::{self, Scripted};
+    use crate::target::{HealthReason, Outcome, ProbeRecord};
+
+    async fn probe(site: &Scripted, check: &HealthCheck) -> ProbeRecord {
+        Prober::default().probe(&site.target(), check).await
+    }
+
+    async fn found(answer: &'static str) -> ProbeRecord {
+        let site = Scripted::answering(answer).await;
+        probe(&site, &HealthCheck::default()).await
+    }
+
+    #[tokio::test]
+    async fn the_request_is_the_one_that_alb_sends() {
+        let site = Scripted::answering("HTTP/1.1 200 OK\r\n\r\n").await;
+        let check = HealthCheck {
+            path: "/wp-login.php?probe=1".to_owned(),
+            ..HealthCheck::default()
+        };
+        let record = probe(&site, &check).await;
+        assert_eq!(
+            (record.outcome, record.status),
+            (Outcome::Pass, Some(200)),
+            "{}",
+            record.detail
+        );
+        let expected = format!(
+            "GET /wp-login.php?probe=1 HTTP/1.1\r\nHost: {}\r\n\
+             User-Agent: ELB-HealthChecker/2.0\r\nConnection: close\r\n\r\n",
+            site.address
+        );
+        assert_eq!(site.requests(), [expected]);
+    }
+
+    #[tokio::test]
+    async fn a_group_may_name_the_host_and_more_fields() {
+        let site = Scripted::answering("HTTP/1.1 200 OK\r\n\r\n").await;
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let check = HealthCheck {
+            host: Some("shop.example".to_owned()),
+            headers: vec![
+                field("X-Forwarded-Proto", "https"),
+                field("User-Agent", "probe"),
+                field("X-Twice", "1"),
+                field("X-Twice", "2"),
+            ],
+            ..HealthCheck::default()
+        };
+        assert_eq!(probe(&site, &check).await.outcome, Outcome::Pass);
+        let request = site.requests().concat();
+        for line in [
+            "Host: shop.example\r\n",
+            "X-Forwarded-Proto: https\r\n",
+            "User-Agent: probe\r\n",
+            "X-Twice: 1\r\nX-Twice: 2\r\n",
+        ] {
+            assert_eq!(request.matches(line).count(), 1, "{line:?} in {request:?}");
+        }
+        assert!(!request.contains("ELB-HealthChecker"), "{request:?}");
+    }
+
+    #[tokio::test]
+    async fn another_status_is_a_mismatch_and_a_redirect_is_not_followed() {
+        let record = found("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
+        let reason = HealthReason::ResponseCodeMismatch(503);
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "HTTP 503, expected 200");
+
+        let moved = "HTTP/1.1 301 Moved\r\nLocation: https://shop.example/\r\n\r\n";
+        let site = Scripted::answering(moved).await;
+        let record = probe(&site, &HealthCheck::default()).await;
+        let reason = HealthReason::ResponseCodeMismatch(301);
+        assert_eq!(
+            reason.to_string(),
+            "Health checks failed with these codes: [301]"
+        );
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.status, Some(301));
+        let detail = "HTTP 301 to https://shop.example/, expected 200";
+        assert_eq!(record.detail, detail);
+        assert_eq!(site.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_http_is_a_failed_health_check() {
+        for answer in [
+            "SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
+            "HTTP/1.1 twohundred OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        ] {
+            let record = found(answer).await;
+            let reason = HealthReason::FailedHealthChecks;
+            assert_eq!(record.outcome, Outcome::Fail(reason), "{answer:?}");
+            let words = "no well-formed answer: ";
+            assert!(record.detail.starts_with(words), "{}", record.detail);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_never_comes_and_an_interim_answer_do_not_matter() {
+        let early = "HTTP/1.1 103 Early Hints\r\n\r\n\
+                     HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n";
+        assert_eq!(found(early).await.outcome, Outcome::Pass);
+        let old = "HTTP/1.0 200 OK\r\n\r\n";
+        assert_eq!(found(old).await.outcome, Outcome::Pass);
+    }
+
+    #[tokio::test]
+    async fn the_connection_is_closed_afterwards_though_the_target_would_keep_it() {
+        let answer = "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n";
+        let site = Scripted::answering(answer).await;
+        probe(&site, &HealthCheck::default()).await;
+        probe(&site, &HealthCheck::default()).await;
+        sample::eventually("two connections are closed", || site.closed() == 2).await;
+    }
+}

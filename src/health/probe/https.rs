@@ -96,3 +96,68 @@ impl ServerCertVerifier for AnyCertificate {
         self.0.signature_verification_algorithms.supported_schemes()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::health::probe::Prober;
+    use crate::health::sample::{self, Scripted};
+    use crate::target::{HealthReason, Outcome, TargetAddress};
+    use crate::target_group::ProbeProtocol;
+
+    fn https(host: Option<&str>) -> HealthCheck {
+        HealthCheck {
+            protocol: ProbeProtocol::Https,
+            host: host.map(str::to_owned),
+            ..HealthCheck::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_certificate_is_not_verified() {
+        let site = Scripted::answering_over_tls("HTTP/1.1 200 OK\r\n\r\n").await;
+        for host in [None, Some("shop.example:8443")] {
+            let record = Prober::default().probe(&site.target(), &https(host)).await;
+            assert_eq!(record.outcome, Outcome::Pass, "{}", record.detail);
+        }
+        let request = site.requests().concat();
+        assert!(request.contains(&format!("Host: {}\r\n", site.address)));
+        assert!(request.contains("Host: shop.example:8443\r\n"));
+    }
+
+    #[tokio::test]
+    async fn a_target_that_speaks_no_tls_fails_the_check() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad\r\n\r\n").await.unwrap();
+            listener.accept().await
+        });
+        let target = sample::target(TargetAddress::Ip(address));
+        let record = Prober::default().probe(&target, &https(None)).await;
+        let reason = HealthReason::FailedHealthChecks;
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        let words = "TLS handshake failed: ";
+        assert!(record.detail.starts_with(words), "{}", record.detail);
+    }
+
+    #[test]
+    fn the_name_asked_for_is_the_probes_host_or_else_the_targets() {
+        let name = |target: TargetAddress, host| {
+            let name = server_name(&sample::target(target), &https(host)).unwrap();
+            name.to_str().into_owned()
+        };
+        let by_name = TargetAddress::Name("wp.example".into(), 443);
+        let by_address = TargetAddress::Ip(SocketAddr::from(([127, 0, 0, 1], 443)));
+        assert_eq!(name(by_name.clone(), Some("shop.example")), "shop.example");
+        assert_eq!(name(by_name, None), "wp.example");
+        assert_eq!(name(by_address, None), "127.0.0.1");
+    }
+}

@@ -217,3 +217,100 @@ fn redirected(location: Option<&str>) -> String {
         format!(" to {}", to.chars().take(200).collect::<String>())
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+    use crate::health::sample::{self, Scripted};
+
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    async fn probe(target: &Target, check: &HealthCheck) -> ProbeRecord {
+        Prober::default().probe(target, check).await
+    }
+
+    fn within(timeout: Duration) -> HealthCheck {
+        HealthCheck {
+            timeout,
+            ..HealthCheck::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_is_a_failed_health_check() {
+        let (address, _held) = sample::refusing();
+        let target = sample::target(TargetAddress::Ip(address));
+        let record = probe(&target, &HealthCheck::default()).await;
+        let reason = HealthReason::FailedHealthChecks;
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "connection refused");
+        assert_eq!(record.address, Some(address));
+    }
+
+    #[tokio::test]
+    async fn no_answer_within_the_timeout_is_a_timeout() {
+        let silent = Scripted::answering("").await;
+        let record = probe(&silent.target(), &within(Duration::from_millis(300))).await;
+        assert_eq!(record.outcome, Outcome::Fail(HealthReason::Timeout));
+        assert_eq!(record.detail, "no answer within 300ms");
+        assert!(record.latency >= Duration::from_millis(300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn resolving_the_name_is_part_of_the_timeout() {
+        let prober = Prober::new(Resolver::new(|_, _| std::future::pending()));
+        let target = sample::target(TargetAddress::Name("wp.example".into(), 80));
+        let record = prober.probe(&target, &HealthCheck::default()).await;
+        assert_eq!(record.outcome, Outcome::Fail(HealthReason::Timeout));
+        assert_eq!(record.detail, "name not resolved within 5s");
+        assert_eq!(record.latency.as_secs(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_not_resolved_fails_the_check_and_keeps_its_old_address() {
+        let prober = Prober::new(Resolver::new(async |_, _| {
+            Err(io::Error::other("no such host"))
+        }));
+        let target = sample::target(TargetAddress::Name("wp.example".into(), 80));
+        let old = "127.0.0.9:80".parse().unwrap();
+        target.state.resolve(old);
+        let record = prober.probe(&target, &HealthCheck::default()).await;
+        let reason = HealthReason::FailedHealthChecks;
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "name not resolved: no such host");
+        assert_eq!(record.address, None);
+        assert_eq!(target.socket_address(), Some(old));
+    }
+
+    #[tokio::test]
+    async fn a_fixed_port_is_probed_in_place_of_the_traffic_port() {
+        let site = Scripted::answering(OK).await;
+        let (traffic, _held) = sample::refusing();
+        let target = sample::target(TargetAddress::Ip(traffic));
+        let check = HealthCheck {
+            port: Some(site.address.port()),
+            ..HealthCheck::default()
+        };
+        let record = probe(&target, &check).await;
+        assert_eq!(record.outcome, Outcome::Pass);
+        assert_eq!(record.address, Some(site.address));
+    }
+
+    #[tokio::test]
+    async fn a_tcp_probe_passes_when_the_connection_is_taken() {
+        let check = HealthCheck {
+            protocol: ProbeProtocol::Tcp,
+            ..HealthCheck::default()
+        };
+        let site = Scripted::answering("").await;
+        let record = probe(&site.target(), &check).await;
+        assert_eq!((record.outcome, record.status), (Outcome::Pass, None));
+        sample::eventually("the connection is closed", || site.closed() == 1).await;
+
+        let (address, _held) = sample::refusing();
+        let target = sample::target(TargetAddress::Ip(address));
+        let record = probe(&target, &check).await;
+        assert_ne!(record.outcome, Outcome::Pass);
+    }
+}

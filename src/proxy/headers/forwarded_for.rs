@@ -74,13 +74,55 @@ mod tests {
         let sent = "X-Forwarded-For: 10.0.0.1\r\n";
         let two = "X-Forwarded-For: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2\r\n";
         for (sent, mode, client, with_port, seen) in [
-            ("", Append, "1.2.3.4:5", false, "X-Forwarded-For: 1.2.3.4\r\n"),
-            (sent, Append, "1.2.3.4:5", false, "X-Forwarded-For: 10.0.0.1, 1.2.3.4\r\n"),
-            (two, Append, "1.2.3.4:5", false, "X-Forwarded-For: 10.0.0.1, 10.0.0.2, 1.2.3.4\r\n"),
-            ("", Append, "1.2.3.4:5", true, "X-Forwarded-For: 1.2.3.4:5\r\n"),
-            ("", Append, "[fd00::1]:5", true, "X-Forwarded-For: [fd00::1]:5\r\n"),
-            ("", Append, "[fd00::1]:5", false, "X-Forwarded-For: fd00::1\r\n"),
-            (sent, Preserve, "1.2.3.4:5", true, "X-Forwarded-For: 10.0.0.1\r\n"),
+            (
+                "",
+                Append,
+                "1.2.3.4:5",
+                false,
+                "X-Forwarded-For: 1.2.3.4\r\n",
+            ),
+            (
+                sent,
+                Append,
+                "1.2.3.4:5",
+                false,
+                "X-Forwarded-For: 10.0.0.1, 1.2.3.4\r\n",
+            ),
+            (
+                two,
+                Append,
+                "1.2.3.4:5",
+                false,
+                "X-Forwarded-For: 10.0.0.1, 10.0.0.2, 1.2.3.4\r\n",
+            ),
+            (
+                "",
+                Append,
+                "1.2.3.4:5",
+                true,
+                "X-Forwarded-For: 1.2.3.4:5\r\n",
+            ),
+            (
+                "",
+                Append,
+                "[fd00::1]:5",
+                true,
+                "X-Forwarded-For: [fd00::1]:5\r\n",
+            ),
+            (
+                "",
+                Append,
+                "[fd00::1]:5",
+                false,
+                "X-Forwarded-For: fd00::1\r\n",
+            ),
+            (
+                sent,
+                Preserve,
+                "1.2.3.4:5",
+                true,
+                "X-Forwarded-For: 10.0.0.1\r\n",
+            ),
             ("", Preserve, "1.2.3.4:5", false, ""),
             (sent, Remove, "1.2.3.4:5", true, ""),
         ] {

@@ -27,7 +27,10 @@ impl<'a> Host<'a> {
         match (head.authority(), first) {
             (Some(authority), _) => Self::parse(authority),
             (None, Some(value)) => Self::parse(str::from_utf8(value).ok()?),
-            (None, None) if head.version() == Version::Http10 => Some(Self { name: "", port: None }),
+            (None, None) if head.version() == Version::Http10 => Some(Self {
+                name: "",
+                port: None,
+            }),
             (None, None) => None,
         }
     }
@@ -38,11 +41,15 @@ impl<'a> Host<'a> {
             Some(colon) if !text.ends_with(']') => (&text[..colon], Some(&text[colon + 1..])),
             _ => (text, None),
         };
-        let port_fits = port.is_none_or(|port| {
-            port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit())
-        });
-        let name_fits = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
-            Some(inside) => inside.bytes().all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)),
+        let port_fits = port
+            .is_none_or(|port| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()));
+        let name_fits = match name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'))
+        {
+            Some(inside) => inside
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)),
             None => !name.is_empty() && name.bytes().all(is_name_byte),
         };
         (name_fits && port_fits).then_some(Self {
@@ -106,7 +113,9 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_refused() {
-        for text in ["", "a b", "a/b", "a@b", "a:b", "a:80:90", "[::1", "::1", "a\"", "[x]", "a:123456"] {
+        for text in [
+            "", "a b", "a/b", "a@b", "a:b", "a:80:90", "[::1", "::1", "a\"", "[x]", "a:123456",
+        ] {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }
     }

@@ -50,7 +50,9 @@ pub(in crate::proxy) fn to_client(
     for field in head.fields(bytes) {
         let passes = match field.known {
             // Kept where there is no body for it to frame (RFC 9110 section 8.6).
-            FieldName::ContentLength => decided.framing == Framing::Empty && status >= 200 && status != 204,
+            FieldName::ContentLength => {
+                decided.framing == Framing::Empty && status >= 200 && status != 204
+            }
             FieldName::Upgrade => status == 101 || status == 426,
             known if known.is_hop_by_hop() => false,
             _ => !head.options().names(&field),

@@ -62,7 +62,11 @@ fn push_request_line(out: &mut Vec<u8>, head: &RequestHead) {
         }
         TargetForm::Absolute => {
             let path = head.path();
-            out.extend_from_slice(if path.is_empty() { b"/" } else { path.as_bytes() });
+            out.extend_from_slice(if path.is_empty() {
+                b"/"
+            } else {
+                path.as_bytes()
+            });
             if let Some(query) = head.query() {
                 out.push(b'?');
                 out.extend_from_slice(query.as_bytes());

@@ -1,6 +1,5 @@
 //! X-Amzn-Trace-Id (AWS: "Request tracing for your Application Load Balancer").
 
-use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use smallvec::SmallVec;
@@ -18,7 +17,12 @@ impl TraceId {
         let mut value = SmallVec::new();
         let sent = sent.filter(|sent| sent.len() <= LONGEST);
         let has_root = sent.is_some_and(|sent| fields(sent).any(|field| is(field, b"root")));
-        push_id(&mut value, if has_root { "Self" } else { "Root" }, now, random);
+        push_id(
+            &mut value,
+            if has_root { "Self" } else { "Root" },
+            now,
+            random,
+        );
         for field in sent.into_iter().flat_map(fields) {
             if !is(field, b"self") {
                 value.push(b';');
@@ -50,10 +54,22 @@ fn is(field: &[u8], name: &[u8]) -> bool {
 fn push_id(value: &mut SmallVec<[u8; 96]>, name: &str, now: SystemTime, random: u128) {
     let seconds = now
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs() as u32);
-    let random = random & ((1 << 96) - 1);
-    // Writing to a vector cannot fail.
-    let _ = write!(value, "{name}=1-{seconds:08x}-{random:024x}");
+        .map_or(0, |since| since.as_secs());
+    value.extend_from_slice(name.as_bytes());
+    value.extend_from_slice(b"=1-");
+    push_hex::<8>(value, seconds.into());
+    value.push(b'-');
+    push_hex::<24>(value, random);
+}
+
+/// The last `DIGITS` hexadecimal digits of a number.
+fn push_hex<const DIGITS: usize>(value: &mut SmallVec<[u8; 96]>, mut number: u128) {
+    let mut digits = [0; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789abcdef"[(number & 15) as usize];
+        number >>= 4;
+    }
+    value.extend_from_slice(&digits);
 }
 
 #[cfg(test)]

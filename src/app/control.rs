@@ -1,0 +1,55 @@
+//! What the control thread does once all is started: wait for the end, and make it an orderly one.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::access_log::AccessLog;
+use crate::reload::{InForce, Rooms};
+
+use super::Ended;
+
+/// The access log may take this long, after the last connection has ended.
+const WRITE_OUT: Duration = Duration::from_secs(5);
+
+/// The end of the daemon that is inside it.
+pub(super) struct Control {
+    /// Answers when somebody asks for a shutdown; fails when the handle was simply dropped.
+    pub(super) stopped: oneshot::Receiver<()>,
+    pub(super) stop_reloading: CancellationToken,
+    pub(super) reloading: JoinHandle<(Rooms, InForce)>,
+    pub(super) access_log: AccessLog,
+    pub(super) end: oneshot::Sender<Ended>,
+}
+
+impl Control {
+    /// Waits for the end, then shuts down in order.
+    pub(super) async fn run(self) {
+        let asked = self.stopped.await.is_ok();
+        self.stop_reloading.cancel();
+        let Ok((rooms, in_force)) = self.reloading.await else {
+            return; // The reloader has panicked, and said so.
+        };
+        let deadline = match asked {
+            true => in_force.shutdown_deadline,
+            false => Duration::ZERO,
+        };
+        info!(
+            deadline_s = deadline.as_secs_f64(),
+            "shutting down: listeners are closed, requests in flight may finish"
+        );
+        let cut = rooms.server.shutdown(deadline).await;
+        drop(rooms.health);
+        if cut > 0 {
+            warn!(connections = cut, "cut at the shutdown deadline");
+        }
+        if !self.access_log.close(Instant::now() + WRITE_OUT) {
+            warn!("the end of the access log could not be written in time");
+        }
+        // Nobody may be waiting.
+        let _ = self.end.send(Ended { cut });
+    }
+}

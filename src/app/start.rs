@@ -1,0 +1,177 @@
+//! From options to a running daemon, in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use prometheus::Registry;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
+use crate::config;
+use crate::health::{HealthChecker, Resolver};
+use crate::metrics::{Metrics, MetricsError};
+use crate::net;
+use crate::proxy::Proxy;
+use crate::reload::{Cause, Fixed, ReloadError, ReloadHandle, Reloader, Rooms, Source, watch};
+use crate::server::{Server, ServerError};
+use crate::snapshot::Shared;
+
+use super::control::Control;
+use super::{Options, Running};
+
+/// What kept the daemon from starting.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration is wrong, or what it asks for is not to be had.
+    #[error(transparent)]
+    Configuration(#[from] Arc<ReloadError>),
+    /// The admin address cannot be bound.
+    #[error(
+        "cannot listen on the admin address {address}: {source}. If another Elbow runs here, give \
+         this one another address (admin.address)"
+    )]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A worker cannot start.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The access log's thread cannot start.
+    #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+    /// The metrics cannot be registered.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The control thread cannot start.
+    #[error("the control thread cannot start")]
+    Control(#[source] io::Error),
+}
+
+impl StartError {
+    /// Whether the configuration's text or file is at fault, not the machine's state.
+    pub fn is_bad_configuration(&self) -> bool {
+        match self {
+            Self::Configuration(error) => {
+                matches!(**error, ReloadError::Read { .. } | ReloadError::Invalid(_))
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Starts the control thread, which starts all else; waits until it listens.
+pub(super) async fn start(options: Options) -> Result<Running, StartError> {
+    let (started, ready) = oneshot::channel();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(StartError::Control)?;
+    let control = move || {
+        runtime.block_on(async {
+            match launch(options).await {
+                Ok((running, control)) => {
+                    // Whoever started the daemon may have given up; then it ends with `running`.
+                    let _ = started.send(Ok(running));
+                    control.run().await;
+                }
+                Err(error) => {
+                    let _ = started.send(Err(error));
+                }
+            }
+        });
+        // A look at a file on a dead network file system may never return.
+        runtime.shutdown_background();
+    };
+    thread::Builder::new()
+        .name("control".to_owned())
+        .spawn(control)
+        .map_err(StartError::Control)?;
+    ready.await.unwrap_or_else(|_| {
+        let error = io::Error::other("the control thread has ended");
+        Err(StartError::Control(error))
+    })
+}
+
+async fn launch(options: Options) -> Result<(Running, Control), StartError> {
+    let fixed = fixed(&options.source).map_err(Arc::new)?;
+    let (admin, listener) = bind_admin(fixed.admin)?;
+    let metrics = Metrics::new(&Registry::new())?;
+    let shared = Arc::new(Shared::default());
+    let access_log = AccessLog::start(Settings {
+        destination: Destination::Off,
+        format: Format::Alb,
+    })?;
+    let workers = fixed.workers.and_then(NonZeroUsize::new);
+    let workers = workers.map_or_else(thread::available_parallelism, Ok);
+    let workers = workers.unwrap_or(NonZeroUsize::MIN);
+    let server = Server::start(workers, &shared, &metrics, || {
+        Arc::new(Proxy::new(&shared, access_log.buffer()))
+    })?;
+    let addresses = server.addresses();
+    let (reload, queue) = ReloadHandle::new();
+    let rooms = Rooms {
+        shared: Arc::clone(&shared),
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        server,
+        health: HealthChecker::new(Resolver::system()),
+    };
+    let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
+    reloader.apply(Cause::Start).await?;
+
+    let stop_reloading = CancellationToken::new();
+    let reloading = tokio::spawn(reloader.run(stop_reloading.clone()));
+    if let Source::File(path) = options.source {
+        tokio::spawn(watch(path, reload.clone()));
+    }
+    tokio::spawn(async move { axum::serve(listener, options.routes).await });
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let control = Control {
+        stopped,
+        stop_reloading,
+        reloading,
+        access_log: access_log.clone(),
+        end,
+    };
+    let running = Running {
+        addresses,
+        admin,
+        reload,
+        shared,
+        metrics,
+        access_log,
+        stop,
+        ended,
+    };
+    Ok((running, control))
+}
+
+/// What must be known before anything can be started.
+fn fixed(source: &Source) -> Result<Fixed, ReloadError> {
+    let report = config::check_text(&source.read()?, &source.name());
+    let (valid, _) = report.into_result()?;
+    Ok(Fixed {
+        admin: valid.admin,
+        workers: valid.workers,
+    })
+}
+
+fn bind_admin(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+    let bind = || {
+        let sockets = net::listen(address, 1)?;
+        let socket = sockets.into_iter().next();
+        let socket = socket.ok_or_else(|| io::Error::other("no socket"))?;
+        Ok((socket.local_addr()?, TcpListener::from_std(socket)?))
+    };
+    bind().map_err(|source| StartError::Admin { address, source })
+}

@@ -1,0 +1,84 @@
+//! Answers that the balancer makes itself: errors, redirects, fixed responses.
+
+use super::buffers;
+use super::client::Client;
+use super::date;
+use super::headers::{push_field, push_number};
+use super::record::RequestRecord;
+use crate::http1::{RequestHead, Version};
+
+/// A whole answer.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) status: u16,
+    pub(super) content_type: &'a str,
+    pub(super) body: &'a str,
+    pub(super) location: Option<&'a str>,
+    /// Whether the client's connection stays open.
+    pub(super) keep_alive: bool,
+}
+
+impl Client {
+    /// Sends an answer. A client that is gone does not get it, and nothing else depends on it.
+    pub(super) async fn answer(&mut self, answer: &Answer<'_>, record: &mut RequestRecord<'_>) {
+        record.answered_by_balancer(answer.status);
+        let mut out = buffers::take();
+        push_answer(&mut out, answer, record.head);
+        let (_, mut writer) = self.stream.split();
+        let sending = writer.send([&out], &mut record.sent);
+        let _ = self.vigil.wait(SENDING, sending).await;
+        buffers::give(out);
+    }
+}
+
+/// An answer is small: a client that does not take it within this time is not there any more.
+const SENDING: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn push_answer(out: &mut Vec<u8>, answer: &Answer<'_>, head: Option<&RequestHead>) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(itoa::Buffer::new().format(answer.status).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(reason(answer.status).as_bytes());
+    out.extend_from_slice(b"\r\n");
+    push_field(out, b"Server", b"elbow");
+    push_field(out, b"Date", &date::now());
+    if let Some(location) = answer.location {
+        push_field(out, b"Location", location.as_bytes());
+    }
+    if !answer.body.is_empty() {
+        push_field(out, b"Content-Type", answer.content_type.as_bytes());
+    }
+    if answer.status != 204 {
+        push_number(out, b"Content-Length", answer.body.len());
+    }
+    match (answer.keep_alive, head.map(RequestHead::version)) {
+        (false, _) => push_field(out, b"Connection", b"close"),
+        (true, Some(Version::Http10)) => push_field(out, b"Connection", b"keep-alive"),
+        (true, _) => {}
+    }
+    out.extend_from_slice(b"\r\n");
+    if head.is_none_or(|head| head.method() != "HEAD") {
+        out.extend_from_slice(answer.body.as_bytes());
+    }
+}
+
+/// The page that goes with an error, in the form of ALB's.
+pub(super) fn error_page(status: u16) -> String {
+    let reason = reason(status);
+    format!(
+        "<html>\r\n<head><title>{status} {reason}</title></head>\r\n<body>\r\n\
+         <center><h1>{status} {reason}</h1></center>\r\n</body>\r\n</html>\r\n"
+    )
+}
+
+/// The reason phrase; 460 and 463 are ALB's own.
+fn reason(status: u16) -> &'static str {
+    match status {
+        460 => "Client Closed Request",
+        463 => "Too Many Forwarded Addresses",
+        _ => http::StatusCode::from_u16(status)
+            .ok()
+            .and_then(|status| status.canonical_reason())
+            .unwrap_or(""),
+    }
+}

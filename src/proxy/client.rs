@@ -1,0 +1,222 @@
+//! A client's connection: where requests come from, one after the other.
+
+use std::mem;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::buffers;
+use super::error::ProxyError;
+use super::record::RequestRecord;
+use super::vigil::{Elapsed, Vigil};
+use crate::config::Attributes;
+use crate::http1::{HeadError, HeadLimits, HeadScanner, RequestHead};
+use crate::net::Stream;
+
+/// After an answer to a request that was not read to its end: how long, and how much of the rest is
+/// read and thrown away, so that the client gets to see the answer instead of a reset.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 1 << 20;
+
+/// One client connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) stream: Stream,
+    /// The client's end.
+    pub(super) address: SocketAddr,
+    /// The node's end.
+    pub(super) local: SocketAddr,
+    pub(super) vigil: Vigil,
+    /// Asks to finish the request in flight and to close.
+    pub(super) drain: CancellationToken,
+    opened: Instant,
+    /// What came after the last request's end.
+    carried: Vec<u8>,
+}
+
+/// When the first byte of a request came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) at: Instant,
+    pub(super) time: SystemTime,
+}
+
+impl Arrival {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            time: SystemTime::now(),
+        }
+    }
+}
+
+/// What a client's connection brings next.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    /// A request whose head is complete.
+    Request(RequestHead, Arrival),
+    /// Something that is no request, or came too slowly; so many bytes of it were read.
+    Refused(ProxyError, usize, Arrival),
+    /// Nothing more.
+    End,
+}
+
+impl Client {
+    pub(super) fn new(
+        stream: Stream,
+        address: SocketAddr,
+        local: SocketAddr,
+        drain: CancellationToken,
+    ) -> Self {
+        Self {
+            stream,
+            address,
+            local,
+            vigil: Vigil::default(),
+            drain,
+            opened: Instant::now(),
+            carried: Vec::new(),
+        }
+    }
+
+    /// Whether the connection may serve another request: not while draining, and not longer than
+    /// `client_keep_alive`.
+    pub(super) fn may_stay_open(&self, attributes: &Attributes) -> bool {
+        !self.drain.is_cancelled() && self.opened.elapsed() < attributes.client_keep_alive
+    }
+
+    /// Keeps what came after the request that has just been served.
+    pub(super) fn carry(&mut self, rest: Vec<u8>) {
+        if rest.is_empty() {
+            buffers::give(rest);
+        } else {
+            self.carried = rest;
+        }
+    }
+
+    /// Waits for the next request. Between requests no buffer is held.
+    pub(super) async fn next(&mut self, attributes: &Attributes) -> Incoming {
+        let mut bytes = mem::take(&mut self.carried);
+        let mut arrival = (!bytes.is_empty()).then(Arrival::now);
+        let mut scanner = HeadScanner::request(HeadLimits {
+            start_line: attributes.limits.request_line,
+            field: attributes.limits.header,
+            fields: attributes.limits.headers,
+        });
+        loop {
+            skip_blank_lines(&mut bytes);
+            if !bytes.is_empty() && bytes != b"\r" {
+                let begun = *arrival.get_or_insert_with(Arrival::now);
+                match scanner.scan(&bytes) {
+                    Ok(None) => {}
+                    Ok(Some(end)) => return parsed(bytes, end, begun),
+                    Err(error) => return refused(error, bytes, begun),
+                }
+            }
+            let more = self.more(&mut bytes, arrival, attributes).await;
+            let begun = *arrival.get_or_insert_with(Arrival::now);
+            let error = match more {
+                More::Bytes => continue,
+                More::End if bytes.is_empty() => return Incoming::End,
+                More::End => ProxyError::ClientClosedEarly,
+                More::TooSlow => ProxyError::ClientTimeout,
+            };
+            return Incoming::Refused(error, bytes.len(), begun);
+        }
+    }
+
+    /// Reads on. A connection on which nothing has come yet may wait for the idle timeout and ends
+    /// without a word; a request that has begun has the header timeout from its first byte.
+    async fn more(
+        &mut self,
+        bytes: &mut Vec<u8>,
+        arrival: Option<Arrival>,
+        attributes: &Attributes,
+    ) -> More {
+        let limit = match arrival {
+            Some(arrival) => attributes
+                .header_timeout
+                .saturating_sub(arrival.at.elapsed()),
+            None => attributes.idle_timeout,
+        };
+        let (mut reader, _) = self.stream.split();
+        let ready = async {
+            tokio::select! {
+                biased;
+                ready = reader.ready() => ready.is_ok(),
+                () = self.drain.cancelled(), if arrival.is_none() => false,
+            }
+        };
+        match self.vigil.wait(limit, ready).await {
+            Err(Elapsed) if arrival.is_some() => return More::TooSlow,
+            Err(Elapsed) | Ok(false) => return More::End,
+            Ok(true) => {}
+        }
+        if bytes.capacity() == 0 {
+            *bytes = buffers::take();
+        }
+        match self.vigil.wait(limit, reader.read(bytes)).await {
+            Err(Elapsed) => More::TooSlow,
+            Ok(Err(_) | Ok(0)) => More::End,
+            Ok(Ok(_)) => More::Bytes,
+        }
+    }
+
+    /// Tells a client that waits for it to send its body (ALB answers Expect by itself, at once).
+    pub(super) async fn tell_to_continue(
+        &mut self,
+        record: &mut RequestRecord<'_>,
+    ) -> Result<(), ProxyError> {
+        let (_, mut writer) = self.stream.split();
+        let telling = writer.send([b"HTTP/1.1 100 Continue\r\n\r\n"], &mut record.sent);
+        let told = self.vigil.wait(LINGER, telling).await;
+        told.is_ok_and(|told| told.is_ok())
+            .then_some(())
+            .ok_or(ProxyError::ClientClosedEarly)
+    }
+
+    /// Ends the connection so that the client sees the last answer although it is still sending.
+    pub(super) async fn linger(&mut self) {
+        let (mut reader, mut writer) = self.stream.split();
+        let discard = async {
+            let _ = writer.finish().await;
+            let mut scrap = buffers::take();
+            let mut left = LINGER_BYTES;
+            while let Ok(count @ 1..) = reader.read(&mut scrap).await {
+                scrap.clear();
+                left = left.saturating_sub(count);
+                if left == 0 {
+                    break;
+                }
+            }
+            buffers::give(scrap);
+        };
+        let _ = self.vigil.wait(LINGER, discard).await;
+    }
+}
+
+enum More {
+    Bytes,
+    End,
+    TooSlow,
+}
+
+/// RFC 9112 section 2.2: empty lines before a request are skipped.
+fn skip_blank_lines(bytes: &mut Vec<u8>) {
+    while bytes.starts_with(b"\r\n") {
+        bytes.drain(..2);
+    }
+}
+
+fn parsed(bytes: Vec<u8>, end: usize, arrival: Arrival) -> Incoming {
+    match RequestHead::parse(bytes, end) {
+        Ok(head) => Incoming::Request(head, arrival),
+        Err((error, bytes)) => refused(error, bytes, arrival),
+    }
+}
+
+fn refused(error: HeadError, bytes: Vec<u8>, arrival: Arrival) -> Incoming {
+    Incoming::Refused(ProxyError::RequestHead(error), bytes.len(), arrival)
+}

@@ -1,0 +1,306 @@
+//! A response on its way from a target to the client.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::buffers;
+use super::error::ProxyError;
+use super::headers::{BodyCoding, ToClient, to_client};
+use super::patience::{Patience, never};
+use super::record::RequestRecord;
+use super::request::Request;
+use crate::http1::{
+    BodyDecoder, BodyError, FieldName, Framing, HeadLimits, HeadScanner, ResponseHead, chunk,
+};
+use crate::net::{Reader, Writer};
+
+/// What both directions of an exchange tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// The request has been sent to its end.
+    pub(super) uploaded: AtomicBool,
+    /// The client has been sent the head of the final response.
+    pub(super) answered: AtomicBool,
+}
+
+impl Progress {
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    fn is_uploading(&self) -> bool {
+        !self.uploaded.load(Ordering::Relaxed)
+    }
+}
+
+/// How a response ended well.
+#[derive(Debug)]
+pub(super) enum Downloaded {
+    /// Sent to its last byte.
+    Response {
+        /// Whether the client's connection may stay open.
+        keep_alive: bool,
+        /// What the target says about its own; none if it closes.
+        reuse: Option<Reuse>,
+    },
+    /// The target switched protocols; these bytes of the new one came with its head.
+    Upgrade(Vec<u8>),
+}
+
+/// What a target says about keeping its connection open (`Keep-Alive: timeout=5, max=100`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reuse {
+    /// Seconds after which an idle connection is closed.
+    pub(super) timeout: Option<u32>,
+    /// How many more requests it takes.
+    pub(super) max: Option<u32>,
+}
+
+/// One response on its way.
+#[derive(Debug)]
+pub(super) struct Download<'d, 'r> {
+    pub(super) target: Reader<'d>,
+    pub(super) client: Writer<'d>,
+    pub(super) request: &'d Request<'r>,
+    pub(super) record: &'d mut RequestRecord<'r>,
+    pub(super) patience: Patience<'d>,
+    pub(super) progress: &'d Progress,
+    pub(super) may_keep_alive: bool,
+}
+
+impl Download<'_, '_> {
+    /// Passes interim responses and the final one on to the client.
+    ///
+    /// # Errors
+    ///
+    /// Nothing has been sent to the client unless [`Progress::answered`] is set.
+    pub(super) async fn run(&mut self) -> Result<Downloaded, ProxyError> {
+        let mut buffer = Vec::new();
+        loop {
+            let head = self.head(&mut buffer).await?;
+            match head.status() {
+                101 => return self.switch(&head, buffer).await,
+                // The client was told to continue already (ALB answers Expect at once).
+                100 => {}
+                102..200 => self.interim(&head, &buffer).await?,
+                _ => return self.response(&head, buffer).await,
+            }
+            buffer.drain(..head.len());
+        }
+    }
+
+    /// Reads the next head into `buffer`; whatever comes with it stays behind it.
+    async fn head(&mut self, buffer: &mut Vec<u8>) -> Result<ResponseHead, ProxyError> {
+        let limits = &self.request.attributes().limits;
+        let mut scanner = HeadScanner::response(HeadLimits {
+            start_line: limits.response_headers,
+            field: limits.response_headers,
+            fields: limits.response_headers,
+        });
+        loop {
+            let end = scanner.scan(buffer).map_err(ProxyError::ResponseHead)?;
+            if let Some(end) = end {
+                return ResponseHead::parse(buffer, end).map_err(ProxyError::ResponseHead);
+            }
+            // The clock runs only once the target has the whole request.
+            let busy = || self.progress.is_uploading();
+            let limit = self.request.response_timeout;
+            let ready = self.patience.wait(limit, busy, self.target.ready());
+            ready.await?.map_err(|_| ProxyError::TargetClosed)?;
+            if buffer.capacity() == 0 {
+                *buffer = buffers::take();
+            }
+            let read = self.target.read(buffer);
+            match self.patience.wait(limit, busy, read).await? {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return Err(ProxyError::TargetClosed),
+            }
+        }
+    }
+
+    /// Passes a 1xx on. HTTP/1.0 knows none (RFC 9110 section 15.2).
+    async fn interim(&mut self, head: &ResponseHead, bytes: &[u8]) -> Result<(), ProxyError> {
+        if self.request.is_http_1_0() {
+            return Ok(());
+        }
+        let decided = ToClient {
+            framing: Framing::Empty,
+            coding: BodyCoding::Plain,
+            keep_alive: true,
+        };
+        let mut out = buffers::take();
+        to_client(&mut out, self.request.head, head, bytes, decided);
+        self.send([&out]).await?;
+        buffers::give(out);
+        Ok(())
+    }
+
+    async fn switch(
+        &mut self,
+        head: &ResponseHead,
+        mut buffer: Vec<u8>,
+    ) -> Result<Downloaded, ProxyError> {
+        if self.request.head.upgrade().is_none() {
+            return Err(ProxyError::UnaskedUpgrade);
+        }
+        let decided = ToClient {
+            framing: Framing::Empty,
+            coding: BodyCoding::Plain,
+            keep_alive: true,
+        };
+        self.answer(head, &buffer, decided, 0, None).await?;
+        buffer.drain(..head.len());
+        Ok(Downloaded::Upgrade(buffer))
+    }
+
+    /// Passes the final response on: its head with what came of the body, then the rest.
+    async fn response(
+        &mut self,
+        head: &ResponseHead,
+        mut buffer: Vec<u8>,
+    ) -> Result<Downloaded, ProxyError> {
+        let framing = head
+            .framing(&buffer, self.request.head.method())
+            .map_err(ProxyError::ResponseHead)?;
+        let coding = BodyCoding::of(framing, self.request.head.version());
+        let keep_alive = self.may_keep_alive && coding != BodyCoding::UntilClose;
+        let decided = ToClient {
+            framing,
+            coding,
+            keep_alive,
+        };
+        let mut body = BodyDecoder::new(framing);
+        let (start, whole) = (head.len(), buffer.len());
+        let found = body.decode(&mut buffer[start..]);
+        let found = found.map_err(ProxyError::ResponseBody)?;
+        let extra = start + found.consumed < whole;
+        let end = found.done.then(|| body.trailers());
+        self.answer(head, &buffer, decided, found.content, end)
+            .await?;
+        let reuse = (head.keeps_alive() && framing != Framing::UntilClose && !extra)
+            .then(|| reuse(head, &buffer));
+        let clean = self.body(&mut body, coding, &mut buffer).await?;
+        buffers::give(buffer);
+        Ok(Downloaded::Response {
+            keep_alive,
+            reuse: reuse.filter(|_| clean),
+        })
+    }
+
+    /// Sends the head with the first `content` bytes of the body, which stand behind it, and the end
+    /// of the body (its trailers) if that is known already.
+    async fn answer(
+        &mut self,
+        head: &ResponseHead,
+        buffer: &[u8],
+        decided: ToClient,
+        content: usize,
+        end: Option<&[u8]>,
+    ) -> Result<(), ProxyError> {
+        let mut out = buffers::take();
+        to_client(&mut out, self.request.head, head, buffer, decided);
+        self.record.answered(head.status());
+        self.progress.answered.store(true, Ordering::Relaxed);
+        let content = &buffer[head.len()..head.len() + content];
+        if decided.coding == BodyCoding::Chunked {
+            let mut line = [0; 18];
+            let [a, b, c, d, e, f] = chunk(content, end, &mut line);
+            self.send([&out, a, b, c, d, e, f]).await?;
+        } else {
+            self.send([&out, content]).await?;
+        }
+        buffers::give(out);
+        Ok(())
+    }
+
+    /// Passes the rest of the body on. Returns whether the target sent nothing beyond it.
+    async fn body(
+        &mut self,
+        body: &mut BodyDecoder,
+        coding: BodyCoding,
+        buffer: &mut Vec<u8>,
+    ) -> Result<bool, ProxyError> {
+        let mut clean = true;
+        let mut ended = body.is_done();
+        while !ended {
+            buffer.clear();
+            let read = self.target.read(buffer);
+            let limit = self.request.response_timeout;
+            let count = self.patience.wait(limit, never, read).await?;
+            if !matches!(count, Ok(1..)) {
+                if body.lasts_to_close() && count.is_ok() {
+                    ended = true;
+                } else {
+                    return Err(ProxyError::ResponseBody(BodyError::Truncated));
+                }
+            }
+            let found = body.decode(buffer).map_err(ProxyError::ResponseBody)?;
+            ended |= found.done;
+            clean = found.consumed == buffer.len();
+            let content = &buffer[..found.content];
+            if coding == BodyCoding::Chunked {
+                let end = ended.then(|| body.trailers());
+                let mut line = [0; 18];
+                self.send(chunk(content, end, &mut line)).await?;
+            } else {
+                self.send([content]).await?;
+            }
+        }
+        Ok(clean)
+    }
+
+    /// Writes to the client, which may take the idle timeout to accept it.
+    async fn send<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), ProxyError> {
+        let idle = self.request.attributes().idle_timeout;
+        let sending = self.client.send(parts, &mut self.record.sent);
+        match self.patience.vigil.wait(idle, sending).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(ProxyError::ClientClosed),
+            Err(_) => Err(ProxyError::ClientTimeout),
+        }
+    }
+}
+
+/// Reads `Keep-Alive: timeout=5, max=100`, which Apache, Node and others send.
+fn reuse(head: &ResponseHead, bytes: &[u8]) -> Reuse {
+    let mut reuse = Reuse::default();
+    let value = head.value(bytes, FieldName::KeepAlive).unwrap_or_default();
+    for parameter in value.split(|byte| *byte == b',') {
+        let Ok(text) = str::from_utf8(parameter.trim_ascii()) else {
+            continue;
+        };
+        match text
+            .split_once('=')
+            .map(|(key, value)| (key.trim(), value.trim().parse()))
+        {
+            Some((key, Ok(seconds))) if key.eq_ignore_ascii_case("timeout") => {
+                reuse.timeout = Some(seconds);
+            }
+            Some((key, Ok(requests))) if key.eq_ignore_ascii_case("max") => {
+                reuse.max = Some(requests);
+            }
+            _ => {}
+        }
+    }
+    reuse
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn keep_alive_says_how_long_and_how_often() {
+        let said = |field: &str| {
+            let head = format!("HTTP/1.1 200 OK\r\n{field}\r\n\r\n");
+            let parsed = ResponseHead::parse(head.as_bytes(), head.len()).unwrap();
+            let Reuse { timeout, max } = reuse(&parsed, head.as_bytes());
+            (timeout, max)
+        };
+        assert_eq!(said("Keep-Alive: timeout=5, max=100"), (Some(5), Some(100)));
+        assert_eq!(said("keep-alive: Max=3,TIMEOUT = 7"), (Some(7), Some(3)));
+        assert_eq!(said("Keep-Alive: timeout=soon"), (None, None));
+        assert_eq!(said("Server: x"), (None, None));
+    }
+}

@@ -1,0 +1,328 @@
+//! Forwarding: a target, a connection, the request, the response; and once more if that is safe.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::client::Client;
+use super::download::{Download, Downloaded, Progress};
+use super::error::ProxyError;
+use super::headers::{ToTarget, to_target};
+use super::patience::{Patience, never};
+use super::pool::Connection;
+use super::record::RequestRecord;
+use super::request::Request;
+use super::retry::{Decision, Reached, Situation, decide};
+use super::tunnel::tunnel;
+use super::upload::{Upload, UploadEnd};
+use super::{After, Proxy, buffers};
+use crate::metrics::{CloseReason, TargetMetrics};
+use crate::net::Stream;
+use crate::routing::Scheme;
+use crate::snapshot::Group;
+use crate::target::{Lease, TargetKey, Zone};
+
+/// A failed attempt, and how far it came.
+#[derive(Debug)]
+struct Failure {
+    error: ProxyError,
+    reached: Reached,
+    reused: bool,
+}
+
+impl Failure {
+    fn before_sending(error: ProxyError) -> Self {
+        Self {
+            error,
+            reached: Reached::Nothing,
+            reused: false,
+        }
+    }
+}
+
+/// One attempt: which target, and whether it needs a connection that nobody has used.
+struct Attempt<'a> {
+    group: &'a Group,
+    lease: &'a Lease,
+    metrics: &'a Arc<TargetMetrics>,
+    fresh: bool,
+    /// Whether the request may move on when the target turns unhealthy.
+    may_leave: bool,
+}
+
+impl Proxy {
+    /// Sends a request to a target of `group`, and to another when that fails and is safe.
+    pub(super) async fn forward<'r>(
+        &self,
+        client: &mut Client,
+        request: &mut Request<'r>,
+        group: &'r Group,
+        record: &mut RequestRecord<'r>,
+    ) -> Result<After, ProxyError> {
+        record.group = Some(group);
+        let idle = request.attributes().idle_timeout;
+        request.response_timeout = group.settings().response_timeout.unwrap_or(idle);
+        let mut upload = Upload::new(request.head)?;
+        if request.head.expects_continue() && !upload.is_read() {
+            client.tell_to_continue(record).await?;
+        }
+        let outcome = self
+            .attempts(client, request, group, &mut upload, record)
+            .await;
+        record.received += upload.received();
+        if let Ok(After::KeepAlive) = outcome {
+            client.carry(upload.into_rest());
+        }
+        outcome
+    }
+
+    async fn attempts<'r>(
+        &self,
+        client: &mut Client,
+        request: &Request<'r>,
+        group: &'r Group,
+        upload: &mut Upload,
+        record: &mut RequestRecord<'r>,
+    ) -> Result<After, ProxyError> {
+        let mut tried: SmallVec<[TargetKey; 2]> = SmallVec::new();
+        let mut left = group.settings().retries;
+        let mut last_error = None;
+        loop {
+            let picked = group.pick(request.entrance.zone.as_ref(), &tried);
+            let lease = match (picked, last_error.take()) {
+                (Ok(lease), _) => lease,
+                (Err(_), Some(error)) => return Err(error),
+                (Err(error), None) => return Err(ProxyError::NoTarget(error)),
+            };
+            let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));
+            metrics.requests.inc();
+            if lease.is_fail_open() {
+                metrics.unhealthy_routing_requests.inc();
+            }
+            let mut attempt = Attempt {
+                group,
+                lease: &lease,
+                metrics,
+                fresh: false,
+                may_leave: left > 0 && request.is_idempotent(),
+            };
+            loop {
+                let failure = match self
+                    .attempt(client, request, &attempt, upload, record)
+                    .await
+                {
+                    Ok(after) => return Ok(after),
+                    Err(failure) => failure,
+                };
+                let situation = Situation {
+                    reached: failure.reached,
+                    reused: failure.reused,
+                    idempotent: request.is_idempotent(),
+                    intact: upload.rewind(),
+                    left,
+                };
+                match decide(&failure.error, situation) {
+                    Decision::GiveUp => return Err(failure.error),
+                    Decision::Again => {
+                        metrics.stale_reuse.inc();
+                        attempt.fresh = true;
+                    }
+                    Decision::Elsewhere(reason) => {
+                        metrics.retry(reason).inc();
+                        left -= 1;
+                        tried.push(lease.key.clone());
+                        last_error = Some(failure.error);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt<'r>(
+        &self,
+        client: &mut Client,
+        request: &Request<'r>,
+        attempt: &Attempt<'_>,
+        upload: &mut Upload,
+        record: &mut RequestRecord<'r>,
+    ) -> Result<After, Failure> {
+        let address = attempt
+            .lease
+            .socket_address()
+            .ok_or_else(|| Failure::before_sending(ProxyError::Unresolved))?;
+        record.target(address, attempt.lease.zone.as_ref());
+        let pooled = match attempt.fresh {
+            true => None,
+            false => self.pool.take(address, !request.is_idempotent()),
+        };
+        let mut connection = match pooled {
+            Some(connection) => connection,
+            None => connect(client, attempt)
+                .await
+                .map_err(Failure::before_sending)?,
+        };
+        let reused = connection.served > 0;
+        let exchanged = exchange(client, &mut connection, request, attempt, upload, record).await;
+        match exchanged {
+            Ok(Downloaded::Response { keep_alive, reuse }) => {
+                let complete = upload.is_sent();
+                match reuse.filter(|_| complete) {
+                    Some(reuse) => {
+                        connection.served += 1;
+                        let rest = request.attributes().idle_timeout;
+                        self.pool.put(address, connection, reuse, rest);
+                    }
+                    None => connection.close(CloseReason::NotReusable),
+                }
+                Ok(After::of(keep_alive, complete))
+            }
+            Ok(Downloaded::Upgrade(first)) => {
+                let early = std::mem::replace(upload, Upload::none()).into_rest();
+                let idle = request.attributes().idle_timeout;
+                record.upgraded = true;
+                let through = tunnel(
+                    client,
+                    &mut connection,
+                    (&first, &early),
+                    idle,
+                    attempt.lease,
+                    &request.entrance.metrics,
+                )
+                .await;
+                connection.close(CloseReason::Upgraded);
+                record.received += through.from_client;
+                record.sent += through.to_client;
+                if let Some(error) = &through.error {
+                    record.failed(error);
+                }
+                Ok(After::Close)
+            }
+            Err((error, reached)) => Err(Failure {
+                error,
+                reached,
+                reused,
+            }),
+        }
+    }
+}
+
+/// Makes a connection to the attempt's target.
+async fn connect(client: &mut Client, attempt: &Attempt<'_>) -> Result<Connection, ProxyError> {
+    let address = attempt
+        .lease
+        .socket_address()
+        .ok_or(ProxyError::Unresolved)?;
+    let mut patience = Patience {
+        vigil: &mut client.vigil,
+        lease: attempt.lease,
+        may_leave: attempt.may_leave,
+    };
+    let limit = attempt.group.settings().connect_timeout;
+    let connected = patience.wait(limit, never, Stream::connect(address)).await;
+    let error = match connected {
+        Ok(Ok(stream)) => return Ok(Connection::new(stream, Arc::clone(attempt.metrics))),
+        Ok(Err(error)) => ProxyError::TargetConnect(error),
+        Err(ProxyError::TargetTimeout) => ProxyError::TargetConnectTimeout,
+        Err(error) => return Err(error),
+    };
+    attempt.metrics.connection_errors.inc();
+    Err(error)
+}
+
+/// Sends the request and passes the response on, both directions at once.
+async fn exchange<'r>(
+    client: &mut Client,
+    connection: &mut Connection,
+    request: &Request<'r>,
+    attempt: &Attempt<'_>,
+    upload: &mut Upload,
+    record: &mut RequestRecord<'r>,
+) -> Result<Downloaded, (ProxyError, Reached)> {
+    let may_keep_alive = request.head.keeps_alive() && client.may_stay_open(request.attributes());
+    let (client_reader, client_writer) = client.stream.split();
+    let (target_reader, mut target_writer) = connection.stream.split();
+    let mut patience = Patience {
+        vigil: &mut client.vigil,
+        lease: attempt.lease,
+        may_leave: attempt.may_leave,
+    };
+    send_head(&mut target_writer, request, upload, record, &mut patience).await?;
+    record.dispatched();
+
+    let progress = Progress::default();
+    let idle = request.attributes().idle_timeout;
+    let mut up = pin!(upload.run(
+        client_reader,
+        target_writer,
+        idle,
+        request.response_timeout,
+        &progress.uploaded,
+    ));
+    let mut download = Download {
+        target: target_reader,
+        client: client_writer,
+        request,
+        record,
+        patience,
+        progress: &progress,
+        may_keep_alive,
+    };
+    let mut down = pin!(download.run());
+    let outcome = tokio::select! {
+        biased;
+        downloaded = &mut down => downloaded,
+        end = &mut up => match end {
+            UploadEnd::Failed(error) => Err(error),
+            UploadEnd::ClientClosed if !progress.is_answered() => Err(ProxyError::ClientClosed),
+            UploadEnd::ClientClosed | UploadEnd::TargetStopped | UploadEnd::NextRequest => {
+                down.await
+            }
+        },
+    };
+    let reached = match progress.is_answered() {
+        true => Reached::Client,
+        false => Reached::Target,
+    };
+    outcome.map_err(|error| (error, reached))
+}
+
+/// Sends the head, and with it the first piece of the body if that is small.
+async fn send_head(
+    target: &mut crate::net::Writer<'_>,
+    request: &Request<'_>,
+    upload: &mut Upload,
+    record: &RequestRecord<'_>,
+    patience: &mut Patience<'_>,
+) -> Result<(), (ProxyError, Reached)> {
+    let mut out = buffers::take();
+    to_target(
+        &mut out,
+        request.head,
+        &ToTarget {
+            attributes: request.attributes(),
+            host: request.host,
+            scheme: Scheme::Http,
+            client: request.client,
+            local: request.local,
+            trace_id: &record.trace_id,
+        },
+    );
+    upload.join(&mut out);
+    let mut sent = 0;
+    let sending = target.send([&out], &mut sent);
+    let outcome = patience
+        .wait(request.response_timeout, never, sending)
+        .await;
+    let reached = match sent {
+        0 => Reached::Nothing,
+        _ => Reached::Target,
+    };
+    buffers::give(out);
+    match outcome {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err((ProxyError::TargetClosed, reached)),
+        Err(error) => Err((error, reached)),
+    }
+}

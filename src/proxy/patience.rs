@@ -1,0 +1,68 @@
+//! Waiting for a target, with an eye on what becomes of it meanwhile.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::ProxyError;
+use super::vigil::Vigil;
+use crate::target::Lease;
+
+/// How often a wait looks up: a target that is taken out is noticed within this time.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Waits for one target on behalf of one request.
+#[derive(Debug)]
+pub(super) struct Patience<'p> {
+    pub(super) vigil: &'p mut Vigil,
+    pub(super) lease: &'p Lease,
+    /// Whether the request may go to another target when this one turns unhealthy: a target that
+    /// hangs would otherwise hold it until the response timeout, though its probes have failed.
+    pub(super) may_leave: bool,
+}
+
+impl Patience<'_> {
+    /// Waits for `future`, at most `limit` during which `busy` is false whenever it is asked.
+    ///
+    /// # Errors
+    ///
+    /// The limit has passed ([`ProxyError::TargetTimeout`]), the deregistration delay has
+    /// ([`ProxyError::Deregistered`]), or the target has turned unhealthy
+    /// ([`ProxyError::TargetUnhealthy`]).
+    pub(super) async fn wait<T>(
+        &mut self,
+        limit: Duration,
+        busy: impl Fn() -> bool,
+        future: impl Future<Output = T>,
+    ) -> Result<T, ProxyError> {
+        let mut future = pin!(future);
+        let mut left = limit;
+        loop {
+            let cut_in = self
+                .lease
+                .cut_at()
+                .map_or(TICK, |cut| cut.saturating_duration_since(Instant::now()));
+            let slice = left.min(TICK).min(cut_in);
+            if let Ok(output) = self.vigil.wait(slice, future.as_mut()).await {
+                return Ok(output);
+            }
+            if self.lease.cut_at().is_some_and(|cut| cut <= Instant::now()) {
+                return Err(ProxyError::Deregistered);
+            }
+            if self.may_leave && self.lease.has_turned_unhealthy() {
+                return Err(ProxyError::TargetUnhealthy);
+            }
+            left = if busy() { limit } else { left - slice };
+            if left.is_zero() {
+                return Err(ProxyError::TargetTimeout);
+            }
+        }
+    }
+}
+
+/// For waits in which nothing else moves.
+pub(super) fn never() -> bool {
+    false
+}

@@ -1,0 +1,291 @@
+//! Connections to targets: made, kept, reused, closed before the target would close them.
+//!
+//! One pool a worker. A target that closes an idle connection just when a request is sent on it is
+//! what makes other balancers answer 502; so a connection is closed before the time that its target
+//! announced, looked at before it is used, and what nevertheless meets a dead one is sent again if
+//! it safely can be (see `retry`). A request that cannot be repeated never takes a connection that
+//! has rested for more than a moment, unless its target said how long it keeps it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::download::Reuse;
+use crate::metrics::{CloseReason, TargetMetrics};
+use crate::net::Stream;
+
+/// How many idle connections to one address a worker keeps.
+const MOST: usize = 256;
+/// How long a connection may have rested that carries a request which cannot be repeated, when its
+/// target does not say how long it keeps it. No server is known to close sooner.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// A connection to a target, counted as open until it is dropped.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    /// Requests that it has served.
+    pub(super) served: u32,
+    metrics: Arc<TargetMetrics>,
+    closed: CloseReason,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, metrics: Arc<TargetMetrics>) -> Self {
+        metrics.connections_opened.inc();
+        metrics.connections.inc();
+        Self {
+            stream,
+            served: 0,
+            metrics,
+            closed: CloseReason::Broken,
+        }
+    }
+
+    /// Closes it, for this reason.
+    pub(super) fn close(mut self, reason: CloseReason) {
+        self.closed = reason;
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.metrics.connections.dec();
+        self.metrics.connection_closed(self.closed).inc();
+    }
+}
+
+/// A connection at rest.
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+    /// When it is closed if nobody takes it, and why.
+    expires: Instant,
+    reason: CloseReason,
+}
+
+impl Idle {
+    /// Why it is of no more use, if it is.
+    fn ailment(&self, now: Instant) -> Option<CloseReason> {
+        if now >= self.expires {
+            Some(self.reason)
+        } else if !self.connection.stream.is_silent() {
+            Some(CloseReason::TargetClosed)
+        } else {
+            None
+        }
+    }
+
+    /// Whether a request that cannot be repeated may go on it.
+    fn is_certain(&self, now: Instant) -> bool {
+        let announced = self.reason == CloseReason::TargetTimeout;
+        (announced || now - self.since < MOMENT) && self.connection.stream.is_silent_now()
+    }
+
+    fn wake(self) -> Connection {
+        self.connection.metrics.idle_connections.dec();
+        self.connection
+    }
+}
+
+/// The connections at rest of one worker. The lock is never contended: all that takes it runs on
+/// the worker's own thread.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<HashMap<SocketAddr, Vec<Idle>>>);
+
+impl Pool {
+    /// A connection that is open as far as can be known; the one that rested least. With `certain`,
+    /// one on which a request may go that cannot be repeated.
+    pub(super) fn take(&self, address: SocketAddr, certain: bool) -> Option<Connection> {
+        let mut pool = self.0.lock();
+        let resting = pool.get_mut(&address)?;
+        let now = Instant::now();
+        while let Some(idle) = resting.pop() {
+            if let Some(reason) = idle.ailment(now) {
+                idle.wake().close(reason);
+            } else if certain && !idle.is_certain(now) {
+                // The others have rested longer still.
+                resting.push(idle);
+                return None;
+            } else {
+                let connection = idle.wake();
+                connection.metrics.connections_reused.inc();
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection for the next request, at most for `rest` or as its target says.
+    pub(super) fn put(
+        &self,
+        address: SocketAddr,
+        connection: Connection,
+        reuse: Reuse,
+        rest: Duration,
+    ) {
+        if reuse.max == Some(0) {
+            return connection.close(CloseReason::TargetMaximum);
+        }
+        let (rest, reason) = match reuse.timeout.map(before_the_target) {
+            Some(announced) if announced < rest => (announced, CloseReason::TargetTimeout),
+            _ => (rest, CloseReason::IdleTimeout),
+        };
+        if rest.is_zero() {
+            return connection.close(reason);
+        }
+        let mut pool = self.0.lock();
+        let resting = pool.entry(address).or_default();
+        if resting.len() >= MOST {
+            return connection.close(CloseReason::PoolFull);
+        }
+        let now = Instant::now();
+        connection.metrics.idle_connections.inc();
+        resting.push(Idle {
+            connection,
+            since: now,
+            expires: now + rest,
+            reason,
+        });
+    }
+
+    /// Closes what has expired or was closed by its target.
+    pub(super) fn sweep(&self) {
+        let now = Instant::now();
+        self.0.lock().retain(|_, resting| {
+            let mut index = 0;
+            while let Some(idle) = resting.get(index) {
+                match idle.ailment(now) {
+                    Some(reason) => resting.remove(index).wake().close(reason),
+                    None => index += 1,
+                }
+            }
+            !resting.is_empty()
+        });
+    }
+}
+
+/// When to close a connection that its target closes after so many seconds: a fifth earlier, and at
+/// least one second.
+fn before_the_target(seconds: u32) -> Duration {
+    let announced = Duration::from_secs(seconds.into());
+    announced.saturating_sub((announced / 5).max(Duration::from_secs(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use prometheus::Registry;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const SILENT: Reuse = Reuse {
+        timeout: None,
+        max: None,
+    };
+
+    struct Peer {
+        pool: Pool,
+        address: SocketAddr,
+        listener: TcpListener,
+        metrics: Arc<TargetMetrics>,
+    }
+
+    impl Peer {
+        async fn start() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let metrics = Metrics::new(&Registry::new()).unwrap();
+            Self {
+                pool: Pool::default(),
+                address: listener.local_addr().unwrap(),
+                listener,
+                metrics: Arc::clone(metrics.group("lb", "group", &[None]).zone(None)),
+            }
+        }
+
+        async fn rest(&self, reuse: Reuse) -> tokio::net::TcpStream {
+            let connect = Stream::connect(self.address);
+            let (near, far) = tokio::join!(connect, self.listener.accept());
+            let connection = Connection::new(near.unwrap(), Arc::clone(&self.metrics));
+            self.pool.put(self.address, connection, reuse, MINUTE);
+            far.unwrap().0
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_used_again() {
+        let peer = Peer::start().await;
+        let _far = peer.rest(SILENT).await;
+        assert_eq!(peer.metrics.idle_connections.get(), 1);
+        assert!(peer.pool.take(peer.address, false).is_some());
+        assert_eq!(peer.metrics.idle_connections.get(), 0);
+        assert!(peer.pool.take(peer.address, false).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_its_target_has_closed_is_not_handed_out() {
+        let peer = Peer::start().await;
+        drop(peer.rest(SILENT).await);
+        let closed = peer.metrics.connection_closed(CloseReason::TargetClosed);
+        let deadline = Instant::now() + MINUTE;
+        while closed.get() == 0 {
+            assert!(Instant::now() < deadline);
+            tokio::task::yield_now().await;
+            peer.pool.sweep();
+        }
+        assert!(peer.pool.take(peer.address, false).is_none());
+    }
+
+    #[tokio::test]
+    async fn an_unrepeatable_request_gets_no_connection_that_the_kernel_knows_to_be_closed() {
+        let peer = Peer::start().await;
+        drop(peer.rest(SILENT).await);
+        // The runtime has not looked at the socket since: only the kernel knows.
+        assert!(peer.pool.take(peer.address, true).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_closed_before_its_target_would() {
+        let peer = Peer::start().await;
+        let five = Reuse {
+            timeout: Some(5),
+            max: Some(99),
+        };
+        let _far = peer.rest(five).await;
+        tokio::time::advance(Duration::from_millis(3900)).await;
+        let connection = peer.pool.take(peer.address, true).unwrap();
+        peer.pool.put(peer.address, connection, five, MINUTE);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert!(peer.pool.take(peer.address, false).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unrepeatable_request_gets_no_connection_that_rested_long() {
+        let peer = Peer::start().await;
+        let _far = peer.rest(SILENT).await;
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert!(peer.pool.take(peer.address, true).is_none());
+        assert!(peer.pool.take(peer.address, false).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_takes_no_more_requests_is_closed() {
+        let peer = Peer::start().await;
+        let _far = peer
+            .rest(Reuse {
+                max: Some(0),
+                ..SILENT
+            })
+            .await;
+        assert!(peer.pool.take(peer.address, false).is_none());
+    }
+}

@@ -1,0 +1,266 @@
+//! What is remembered of a request until it ends: one access log line, and the figures of its node.
+
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+use smallvec::SmallVec;
+use tokio::time::Instant;
+
+use super::client::Arrival;
+use super::error::ProxyError;
+use super::headers::{Host, TraceId};
+use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
+use crate::http1::{FieldName, RequestHead};
+use crate::snapshot::{Entrance, Group};
+use crate::target::Zone;
+
+/// The record of one request. Dropping it, at the end or when its connection is cut, writes it
+/// exactly once.
+#[derive(Debug)]
+pub(super) struct RequestRecord<'r> {
+    log: &'r LogBuffer,
+    entrance: &'r Entrance,
+    client: SocketAddr,
+    local: SocketAddr,
+    arrival: Arrival,
+    pub(super) head: Option<&'r RequestHead>,
+    pub(super) host: Option<Host<'r>>,
+    pub(super) trace_id: TraceId,
+    pub(super) priority: Option<u32>,
+    pub(super) action: &'static str,
+    pub(super) redirect_url: Option<String>,
+    pub(super) group: Option<&'r Group>,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    pub(super) upgraded: bool,
+    status: Option<u16>,
+    error: Option<&'static str>,
+    targets: SmallVec<[SocketAddr; 2]>,
+    statuses: SmallVec<[Option<u16>; 2]>,
+    /// The zone of the last target.
+    zone: Option<Zone>,
+    dispatched: Option<Instant>,
+    responded: Option<Instant>,
+}
+
+/// When the daemon cuts a request short at the end of its shutdown, nobody is told a status.
+const CUT: u16 = 503;
+
+impl<'r> RequestRecord<'r> {
+    pub(super) fn open(
+        log: &'r LogBuffer,
+        entrance: &'r Entrance,
+        client: SocketAddr,
+        local: SocketAddr,
+        arrival: Arrival,
+    ) -> Self {
+        Self {
+            log,
+            entrance,
+            client,
+            local,
+            arrival,
+            head: None,
+            host: None,
+            trace_id: TraceId::default(),
+            priority: None,
+            action: "",
+            redirect_url: None,
+            group: None,
+            received: 0,
+            sent: 0,
+            upgraded: false,
+            status: None,
+            error: None,
+            targets: SmallVec::new(),
+            statuses: SmallVec::new(),
+            zone: None,
+            dispatched: None,
+            responded: None,
+        }
+    }
+
+    /// Notes the rule that the request met; 0 is the default one.
+    pub(super) fn matched(&mut self, priority: u32) {
+        self.priority = Some(priority);
+        let rules = self.entrance.listener.rules.rules();
+        let evaluated = match priority {
+            0 => rules.len(),
+            _ => {
+                1 + rules
+                    .iter()
+                    .take_while(|rule| rule.priority() < priority)
+                    .count()
+            }
+        };
+        self.entrance
+            .metrics
+            .rule_evaluations
+            .inc_by(evaluated as u64);
+    }
+
+    /// Makes the request's trace id from what the client sent, the time and chance.
+    pub(super) fn trace(&mut self, make: impl FnOnce(Option<&[u8]>, SystemTime, u128) -> TraceId) {
+        let sent = self
+            .head
+            .and_then(|head| head.value(FieldName::XAmznTraceId));
+        self.trace_id = make(sent, self.arrival.time, fastrand::u128(..));
+    }
+
+    /// Counts a request that has a header field whose name ALB calls invalid.
+    pub(super) fn note_header_names(&self) {
+        let invalid = |head: &RequestHead| head.fields().any(|field| !field.has_valid_name());
+        if self.head.is_some_and(invalid) {
+            let metrics = &self.entrance.metrics;
+            let drops = self
+                .entrance
+                .load_balancer
+                .attributes
+                .drop_invalid_header_fields;
+            match drops {
+                true => metrics.dropped_invalid_header_requests.inc(),
+                false => metrics.forwarded_invalid_header_requests.inc(),
+            }
+        }
+    }
+
+    /// Counts a message that does not comply with RFC 9112.
+    pub(super) fn non_compliant(&self) {
+        self.entrance.metrics.non_compliant_requests.inc();
+    }
+
+    /// Whether the client would go on after this request.
+    pub(super) fn keeps_alive(&self) -> bool {
+        self.head.is_some_and(RequestHead::keeps_alive)
+    }
+
+    /// Notes the target that is asked next.
+    pub(super) fn target(&mut self, address: SocketAddr, zone: Option<&Zone>) {
+        self.targets.push(address);
+        self.statuses.push(None);
+        self.zone = zone.cloned();
+    }
+
+    /// Notes that the head has been sent to the target.
+    pub(super) fn dispatched(&mut self) {
+        self.dispatched = Some(Instant::now());
+    }
+
+    /// Notes the final status of the target now being asked.
+    pub(super) fn answered(&mut self, status: u16) {
+        let now = Instant::now();
+        self.status = Some(status);
+        if let Some(last) = self.statuses.last_mut() {
+            *last = Some(status);
+        }
+        self.responded = Some(now);
+        if let (Some(group), Some(dispatched)) = (self.group, self.dispatched) {
+            let metrics = group.metrics.zone(self.zone.as_ref().map(Zone::as_str));
+            metrics.response(status).inc();
+            metrics
+                .response_time
+                .observe((now - dispatched).as_secs_f64());
+        }
+    }
+
+    /// Notes the status of an answer that the balancer makes itself.
+    pub(super) fn answered_by_balancer(&mut self, status: u16) {
+        self.status = Some(status);
+        self.entrance.metrics.response(status).inc();
+    }
+
+    /// Notes why the request failed.
+    pub(super) fn failed(&mut self, error: &ProxyError) {
+        self.error = Some(error.reason());
+        self.entrance.metrics.error(error.reason());
+    }
+
+    /// Whether the client has been sent a status.
+    pub(super) fn has_status(&self) -> bool {
+        self.status.is_some()
+    }
+
+    fn request_line(&self) -> RequestLine<'_> {
+        let host = self.host.map_or("", |host| host.name);
+        RequestLine {
+            method: self.head.map_or("", RequestHead::method).as_bytes(),
+            scheme: if self.upgraded { "ws" } else { "http" },
+            host: match host {
+                "" => self.entrance.load_balancer.name.as_bytes(),
+                host => host.as_bytes(),
+            },
+            port: self
+                .host
+                .and_then(|host| host.port)
+                .and_then(|port| port.parse().ok())
+                .unwrap_or_else(|| self.local.port()),
+            uri: self.head.map_or("", path_and_query).as_bytes(),
+            version: self.head.map_or("", |head| head.version().as_str()),
+        }
+    }
+
+    fn write(&self) {
+        let now = Instant::now();
+        let took = now - self.arrival.at;
+        let between =
+            |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
+        let user_agent = self.head.and_then(|head| head.value(FieldName::UserAgent));
+        self.log.write(&Entry {
+            kind: if self.upgraded {
+                RequestKind::Ws
+            } else {
+                RequestKind::Http
+            },
+            time: self.arrival.time + took,
+            elb: &self.entrance.load_balancer.name,
+            client: self.client,
+            target: self.targets.last().copied(),
+            request_processing_time: between(Some(self.arrival.at), self.dispatched),
+            target_processing_time: between(self.dispatched, self.responded),
+            response_processing_time: between(self.responded, Some(now)),
+            elb_status_code: self.status.unwrap_or(CUT),
+            target_status_code: self.statuses.last().copied().flatten(),
+            received_bytes: self.received,
+            sent_bytes: self.sent,
+            request: self.request_line(),
+            user_agent: user_agent.unwrap_or_default(),
+            ssl_cipher: None,
+            ssl_protocol: None,
+            target_group: self.group.map(|group| &*group.settings().name),
+            trace_id: self.trace_id.as_bytes(),
+            domain_name: None,
+            chosen_certificate: None,
+            matched_rule_priority: self.priority.and_then(|priority| priority.try_into().ok()),
+            request_creation_time: self.arrival.time,
+            actions_executed: self.action,
+            redirect_url: self.redirect_url.as_deref().map(str::as_bytes),
+            error_reason: self.error,
+            targets: &self.targets,
+            target_status_codes: &self.statuses,
+            classification: None,
+            classification_reason: None,
+        });
+    }
+}
+
+/// The target as ALB logs it: without scheme and host.
+fn path_and_query(head: &RequestHead) -> &str {
+    let skipped = head.authority().map_or(0, |authority| {
+        head.target().find(authority).unwrap_or(0) + authority.len()
+    });
+    &head.target()[skipped..]
+}
+
+impl Drop for RequestRecord<'_> {
+    fn drop(&mut self) {
+        let metrics = &self.entrance.metrics;
+        metrics.requests.inc();
+        metrics.received_bytes.inc_by(self.received);
+        metrics.sent_bytes.inc_by(self.sent);
+        if self.client.is_ipv6() {
+            metrics.ipv6_requests.inc();
+            metrics.ipv6_bytes.inc_by(self.received + self.sent);
+        }
+        self.write();
+    }
+}

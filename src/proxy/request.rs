@@ -1,0 +1,69 @@
+//! One request and what holds for it from its head to its last byte.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::headers::Host;
+use crate::config::Attributes;
+use crate::http1::{RequestHead, Version};
+use crate::routing::{Fields, RequestView, Scheme};
+use crate::snapshot::Entrance;
+
+/// A request that has been let in.
+#[derive(Debug)]
+pub(super) struct Request<'r> {
+    pub(super) head: &'r RequestHead,
+    pub(super) host: Host<'r>,
+    pub(super) entrance: &'r Entrance,
+    /// The client's end of its connection.
+    pub(super) client: SocketAddr,
+    /// The node's end.
+    pub(super) local: SocketAddr,
+    /// How long the target may take to answer, and to go on: set when a group is chosen.
+    pub(super) response_timeout: Duration,
+}
+
+impl Request<'_> {
+    pub(super) fn attributes(&self) -> &Attributes {
+        &self.entrance.load_balancer.attributes
+    }
+
+    pub(super) fn is_http_1_0(&self) -> bool {
+        self.head.version() == Version::Http10
+    }
+
+    /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
+    pub(super) fn is_idempotent(&self) -> bool {
+        matches!(
+            self.head.method(),
+            "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
+        )
+    }
+
+    /// What rules see of it.
+    pub(super) fn view<'v>(&'v self, fields: &'v HeadFields<'v>) -> RequestView<'v> {
+        RequestView {
+            method: self.head.method(),
+            scheme: Scheme::Http,
+            host: self.host.name,
+            port: self.local.port(),
+            path: self.head.path(),
+            query: self.head.query(),
+            source: self.client.ip(),
+            fields,
+        }
+    }
+}
+
+/// A head's fields as rules look for them.
+#[derive(Debug)]
+pub(super) struct HeadFields<'h>(pub(super) &'h RequestHead);
+
+impl Fields for HeadFields<'_> {
+    fn any(&self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        self.0
+            .fields()
+            .filter(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
+            .any(|field| test(field.value))
+    }
+}
