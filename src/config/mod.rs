@@ -32,3 +32,13 @@ pub use value::{Size, Span};
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Config).to_value()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod examples_test;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+mod valid_test;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod wrong_test;

@@ -100,6 +100,11 @@ impl Shape {
         }
     }
 
+    /// Whether it is a table in which the key has a meaning.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        matches!(self, Self::Table(table) if table.fields.contains_key(key))
+    }
+
     /// Words become one choice; an alternative of nothing is only another way to say optional.
     fn either(alternatives: &[Value], definitions: &Value) -> Self {
         let mut words = Vec::new();
