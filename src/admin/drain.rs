@@ -111,3 +111,54 @@ fn find_target<'a>(group: &'a Group, id: &str, port: Option<u16>) -> Result<&'a 
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::sample::Sample;
+    use crate::target::TargetHealth;
+
+    #[tokio::test]
+    async fn a_target_is_drained_and_put_back_by_hand() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let target = sample.target("wordpress", "wp-a", 80);
+        let answer = sample
+            .post("/target-groups/wordpress/targets/wp-a/drain")
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["state"], "draining");
+        assert_eq!(target.state.health(), TargetHealth::Draining);
+        let answer = sample
+            .post("/target-groups/wordpress/targets/wp-a/undrain")
+            .await;
+        assert_eq!(answer.json()["state"], "initial");
+        assert_eq!(target.state.health(), TargetHealth::Initial);
+    }
+
+    #[tokio::test]
+    async fn an_id_on_several_ports_needs_the_port() {
+        let sample = Sample::start().await;
+        let path = "/target-groups/wordpress/targets/wp-b/drain";
+        let answer = sample.post(path).await;
+        assert_eq!(answer.status, 409);
+        assert_eq!(answer.json()["help"], "add ?port= with one of: 80, 81");
+        let answer = sample.post(&format!("{path}?port=81")).await;
+        assert_eq!(answer.json()["target"], "wp-b:81");
+        let other = sample.target("wordpress", "wp-b", 80);
+        assert_eq!(other.state.health(), TargetHealth::Initial);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_target_is_answered_with_those_that_exist() {
+        let sample = Sample::start().await;
+        for path in ["wp-x/drain", "wp-a/undrain?port=81"] {
+            let path = format!("/target-groups/wordpress/targets/{path}");
+            let answer = sample.post(&path).await;
+            assert_eq!(answer.status, 404, "{path}");
+            assert_eq!(
+                answer.json()["help"],
+                "registered targets: wp-a:80, wp-b:80, wp-b:81"
+            );
+        }
+    }
+}

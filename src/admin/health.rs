@@ -31,3 +31,20 @@ pub(super) async fn ready(State(context): State<Context>) -> (StatusCode, Json<R
     };
     (status, Json(Ready { ready }))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn a_daemon_that_is_not_ready_is_alive_nonetheless() {
+        let sample = Sample::start().await;
+        assert_eq!(sample.get("/live").await.status, 200);
+        assert_eq!(sample.get("/ready").await.status, 503);
+        sample.context.readiness.set(true);
+        assert_eq!(sample.get("/ready").await.status, 200);
+        sample.context.readiness.set(false);
+        let answer = sample.get("/ready").await;
+        assert_eq!((answer.status, &*answer.body), (503, r#"{"ready":false}"#));
+    }
+}

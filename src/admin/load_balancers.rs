@@ -98,3 +98,28 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
 pub(super) fn span(time: Duration) -> String {
     humantime::format_duration(time).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn a_load_balancer_is_listed_with_nodes_listeners_and_attributes() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/load-balancers").await.json();
+        let load_balancer = &answer["load_balancers"][0];
+        assert_eq!(load_balancer["name"], "wp-elb");
+        let nodes = json!([
+            { "zone": "a", "address": "127.0.0.11" },
+            { "zone": "c", "address": "127.0.0.12" },
+        ]);
+        assert_eq!(load_balancer["nodes"], nodes);
+        let listeners = json!([{ "port": 8080, "protocol": "HTTP", "rules": 1 }]);
+        assert_eq!(load_balancer["listeners"], listeners);
+        let attributes = &load_balancer["attributes"];
+        assert_eq!(attributes["idle_timeout"], "1m");
+        assert_eq!(attributes["forwarded_for"], "append");
+    }
+}

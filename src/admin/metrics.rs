@@ -75,3 +75,38 @@ fn sample(state: &StateMetrics, group: &Group, target: &Target, now: Instant) {
 fn load_balancer(group: &Group) -> &str {
     group.load_balancer.as_deref().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::sample::Sample;
+    use crate::target::Lease;
+
+    #[tokio::test]
+    async fn a_scrape_shows_hosts_states_and_requests_in_flight() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let lease = Lease::new(sample.target("wordpress", "wp-a", 80), false);
+        let answer = sample.get("/metrics").await;
+        assert!(
+            answer
+                .head
+                .contains("content-type: text/plain; version=0.0.4")
+        );
+        let group = r#"load_balancer="wp-elb",target_group="wordpress""#;
+        let target = r#"target="wp-a:80",target_group="wordpress",zone="a""#;
+        for row in [
+            format!(r#"elbow_healthy_hosts{{{group},zone="a"}} 1"#),
+            format!(r#"elbow_unhealthy_hosts{{{group},zone="c"}} 1"#),
+            format!(r#"elbow_target_health{{load_balancer="wp-elb",state="healthy",{target}}} 1"#),
+            format!(
+                r#"elbow_target_health{{load_balancer="wp-elb",state="unhealthy",{target}}} 0"#
+            ),
+            format!(r#"elbow_target_requests_in_flight{{load_balancer="wp-elb",{target}}} 1"#),
+            format!(r#"elbow_target_requests_total{{load_balancer="wp-elb",{target}}} 1"#),
+            "elbow_access_log_lines_dropped_total 0".to_owned(),
+        ] {
+            assert!(answer.body.contains(&row), "no row {row}\n{}", answer.body);
+        }
+        drop(lease);
+    }
+}

@@ -96,3 +96,37 @@ pub fn router(context: Context, more: Router) -> Router {
         .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(middleware::from_fn(guard::guard))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sample::Sample;
+
+    #[tokio::test]
+    async fn what_is_not_there_is_answered_with_what_is() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/nothing").await;
+        assert_eq!(answer.status, 404);
+        assert_eq!(answer.json()["error"], "there is nothing at /nothing");
+        let answer = sample.get("/reload").await;
+        assert_eq!(answer.status, 405);
+        assert_eq!(answer.json()["help"], "use POST");
+    }
+
+    #[tokio::test]
+    async fn a_foreign_page_can_change_nothing_here_nor_in_the_routes_beside() {
+        let sample = Sample::start().await;
+        let foreign = "Origin: http://evil.example\r\n";
+        let own = format!("Origin: http://{}\r\n", sample.address);
+        for path in [
+            "/reload",
+            "/target-groups/wordpress/targets/wp-a/drain",
+            "/more",
+        ] {
+            let refused = sample.ask("POST", path, foreign).await;
+            assert_eq!(refused.status, 403, "{path}");
+            let taken = sample.ask("POST", path, &own).await;
+            assert_ne!(taken.status, 403, "{path}");
+        }
+        assert_eq!(sample.ask("GET", "/status", foreign).await.status, 200);
+    }
+}

@@ -19,3 +19,38 @@ pub(super) async fn show() -> impl IntoResponse {
     ];
     (FIELDS, Html(PAGE))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn the_page_refers_to_nothing_outside_and_may_not_be_framed() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/").await;
+        assert!(
+            answer
+                .head
+                .contains("content-type: text/html; charset=utf-8")
+        );
+        assert!(answer.head.contains("frame-ancestors 'none'"));
+        assert!(!answer.body.contains("http://") && !answer.body.contains("https://"));
+        assert!(
+            !answer.body.contains("innerHTML"),
+            "text of targets must stay text"
+        );
+    }
+
+    #[tokio::test]
+    async fn every_document_that_the_page_asks_for_exists() {
+        let sample = Sample::start().await;
+        let mut asked = 0;
+        for (at, _) in PAGE.match_indices("get(\"") {
+            let path = PAGE[at + 5..].split('"').next().unwrap_or_default();
+            assert_eq!(sample.get(path).await.status, 200, "{path}");
+            asked += 1;
+        }
+        assert_eq!(asked, 5);
+    }
+}

@@ -103,3 +103,69 @@ pub(super) fn with_sources(error: &ReloadError) -> String {
     }
     text
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use axum::body::Body;
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::admin::sample::Sample;
+    use crate::config;
+
+    async fn document(answer: Response<Body>) -> Value {
+        let body = answer.into_body().collect().await.unwrap();
+        serde_json::from_slice(&body.to_bytes()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_refused_configuration_is_answered_with_every_problem_and_its_place() {
+        let text = "[[load_balancer]]\nname = \"web\"\nlistner = 1\n";
+        let problems = config::check_text(text, "elbow.toml")
+            .into_result()
+            .unwrap_err();
+        let answer = refused(&ReloadError::Invalid(problems));
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let document = document(answer).await;
+        let problem = &document["problems"][0];
+        assert_eq!(problem["location"]["line"], 3, "{document}");
+        assert!(problem["message"].as_str().unwrap().contains("listner"));
+        assert!(document["error"].as_str().unwrap().contains("elbow.toml"));
+    }
+
+    #[tokio::test]
+    async fn a_reload_answers_with_its_generation_and_what_changed() {
+        let difference = Difference {
+            listeners: Changes {
+                added: vec!["web:81".to_owned()],
+                ..Changes::default()
+            },
+            ..Difference::default()
+        };
+        let taken = taken(Reloaded {
+            generation: 7,
+            difference,
+            warnings: Vec::new(),
+        });
+        let document = serde_json::to_value(taken).unwrap();
+        assert_eq!(document["generation"], 7);
+        assert_eq!(document["summary"], "listeners +web:81");
+        let listeners = json!({ "added": ["web:81"], "removed": [], "changed": [] });
+        assert_eq!(document["changed"]["listeners"], listeners);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_shuts_down_does_not_reload() {
+        let sample = Sample::start().await;
+        let answer = sample.post("/reload").await;
+        assert_eq!(answer.status, 503);
+        assert!(
+            answer.json()["error"]
+                .as_str()
+                .unwrap()
+                .contains("shutting down")
+        );
+    }
+}

@@ -146,3 +146,40 @@ fn fixed_response_action(response: &FixedResponse) -> ActionDocument {
         message_body: response.body().to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn rules_are_listed_in_order_with_the_default_last() {
+        let sample = Sample::start().await;
+        let expected = json!({ "listeners": [{
+            "load_balancer": "wp-elb",
+            "port": 8080,
+            "protocol": "HTTP",
+            "rules": [
+                {
+                    "priority": "10",
+                    "conditions": [{ "field": "path-pattern", "values": ["/old/*"] }],
+                    "action": {
+                        "type": "redirect", "protocol": "#{protocol}", "host": "#{host}",
+                        "port": "#{port}", "path": "/new/#{path}", "query": "#{query}",
+                        "status_code": 301,
+                    },
+                },
+                {
+                    "priority": "default",
+                    "conditions": [],
+                    "action": {
+                        "type": "forward",
+                        "target_groups": [{ "target_group": "wordpress", "weight": 1 }],
+                    },
+                },
+            ],
+        }] });
+        assert_eq!(sample.get("/rules").await.json(), expected);
+    }
+}

@@ -63,3 +63,24 @@ pub(super) async fn show(State(context): State<Context>) -> Json<Status> {
 fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn the_status_tells_version_generation_and_the_last_reload() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/status").await.json();
+        assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(answer["generation"], 1);
+        assert_eq!(answer["last_reload"], json!(null));
+        assert_eq!(answer["last_refusal"], json!(null));
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_530_570_180);
+        sample.context.metrics.reload.success(1, at);
+        let answer = sample.get("/status").await.json();
+        assert_eq!(answer["last_reload"], "2018-07-02T22:23:00Z");
+    }
+}

@@ -170,3 +170,44 @@ fn traffic(group: &Group) -> Vec<Traffic> {
     });
     traffic.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn a_target_group_is_listed_with_albs_defaults_and_its_zones() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let answer = sample.get("/target-groups").await.json();
+        let group = &answer["target_groups"][1];
+        assert_eq!(group["name"], "wordpress");
+        assert_eq!(group["algorithm"], "round_robin");
+        assert_eq!(group["zones"], json!({ "policy": "cross_zone" }));
+        assert_eq!(group["deregistration_delay"], "5m");
+        let check = &group["health_check"];
+        assert_eq!(check["port"], "traffic-port");
+        assert_eq!(check["matcher"], "200");
+        assert_eq!(
+            (&check["interval"], &check["timeout"]),
+            (&json!("30s"), &json!("5s"))
+        );
+        let zones: Vec<_> = [0, 1]
+            .map(|zone| &group["traffic"][zone])
+            .map(|zone| {
+                (
+                    zone["zone"].clone(),
+                    zone["healthy"].clone(),
+                    zone["unhealthy"].clone(),
+                )
+            })
+            .into();
+        let expected = [
+            (json!("a"), json!(1), json!(0)),
+            (json!("c"), json!(0), json!(1)),
+        ];
+        assert_eq!(zones, expected);
+    }
+}

@@ -161,3 +161,76 @@ fn probe(record: ProbeRecord) -> Probe {
         detail: record.detail,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn every_target_has_its_state_reason_and_description() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let answer = sample.get("/target-groups/wordpress/health").await.json();
+        let group = &answer["target_groups"][0];
+        assert_eq!(group["load_balancer"], "wp-elb");
+        let healthy = json!({
+            "target": { "id": "wp-a", "port": 80, "address": "10.0.0.6:80", "availability_zone": "a" },
+            "weight": 1,
+            "health_check_port": 80,
+            "target_health": { "state": "healthy" },
+            "in_flight": 0,
+            "requests": 0,
+            "departing": false,
+            "probes": [{
+                "time": "2018-07-02T22:23:00.000Z", "outcome": "pass", "status": null,
+                "latency_ms": 1.5,
+            }],
+        });
+        assert_eq!(group["targets"][0], healthy);
+        let unhealthy = json!({
+            "state": "unhealthy",
+            "reason": "Target.ResponseCodeMismatch",
+            "description": "Health checks failed with these codes: [301]",
+        });
+        assert_eq!(group["targets"][1]["target_health"], unhealthy);
+        let probe = json!({
+            "time": "2018-07-02T22:23:00.000Z", "outcome": "fail", "status": 301,
+            "latency_ms": 1.5, "reason": "Target.ResponseCodeMismatch", "detail": "<moved>",
+        });
+        assert_eq!(group["targets"][1]["probes"], json!([probe, probe]));
+        let state = &group["targets"][2]["target_health"]["state"];
+        assert_eq!(state, "initial");
+    }
+
+    #[tokio::test]
+    async fn a_group_in_no_rule_is_listed_with_unused_targets() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/target-health").await.json();
+        let groups = answer["target_groups"].as_array().map(Vec::len);
+        assert_eq!(groups, Some(2));
+        let spare = &answer["target_groups"][0];
+        assert_eq!(spare["target_group"], "spare");
+        assert_eq!(spare["load_balancer"], json!(null));
+        let health = json!({
+            "state": "unused",
+            "reason": "Target.NotInUse",
+            "description":
+                "Target group is not configured to receive traffic from the load balancer",
+        });
+        assert_eq!(spare["targets"][0]["target_health"], health);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_group_is_answered_with_those_that_exist() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/target-groups/wordpres/health").await;
+        assert_eq!(answer.status, 404);
+        let document = json!({
+            "error": "there is no target group \"wordpres\"",
+            "help": "target groups: spare, wordpress",
+        });
+        assert_eq!(answer.json(), document);
+    }
+}
