@@ -29,7 +29,10 @@ fn configuration(groups: usize) -> String {
         );
     }
     for group in 0..groups {
-        let _ = writeln!(text, "[[target_group]]\nname = \"group-{group}\"\ntargets = [");
+        let _ = writeln!(
+            text,
+            "[[target_group]]\nname = \"group-{group}\"\ntargets = ["
+        );
         for target in 0..10 {
             let zone = ["a", "c"][target % 2];
             let (high, low) = (group / 256, group % 256);

@@ -105,11 +105,17 @@ fn test_modules(path: &Path, text: &str) -> Vec<PathBuf> {
         if line.trim() != "#[cfg(test)]" {
             continue;
         }
-        while lines.peek().is_some_and(|next| next.trim().starts_with("#[")) {
+        while lines
+            .peek()
+            .is_some_and(|next| next.trim().starts_with("#["))
+        {
             lines.next();
         }
         let next = lines.peek().map_or("", |next| next.trim());
-        let name = next.rsplit("mod ").next().and_then(|rest| rest.strip_suffix(';'));
+        let name = next
+            .rsplit("mod ")
+            .next()
+            .and_then(|rest| rest.strip_suffix(';'));
         if let Some(name) = name.filter(|_| next.contains("mod ")) {
             found.push(beside.join(format!("{name}.rs")));
             found.push(beside.join(name).join("mod.rs"));
@@ -203,7 +209,10 @@ fn no_file_is_longer_than_one_can_keep_in_mind() {
         let lines = source.code.lines().count();
         let name = source.path.strip_prefix(root()).unwrap().display();
         let advice = "something in it has no name yet: find it and give it a file";
-        assert!(lines <= LONGEST, "{name} has {lines} lines of code; {advice}");
+        assert!(
+            lines <= LONGEST,
+            "{name} has {lines} lines of code; {advice}"
+        );
     }
 }
 
@@ -223,7 +232,10 @@ fn no_module_has_a_name_that_says_nothing() {
     for source in sources() {
         let stem = source.path.file_stem().and_then(|stem| stem.to_str());
         let name = source.path.strip_prefix(root()).unwrap().display();
-        assert!(!EMPTY.contains(&stem.unwrap()), "{name}: name what it answers");
+        assert!(
+            !EMPTY.contains(&stem.unwrap()),
+            "{name}: name what it answers"
+        );
     }
 }
 
@@ -244,7 +256,10 @@ fn the_top_level_is_what_the_design_says() {
         let name = entry.unwrap().file_name();
         let name = name.to_str().unwrap();
         let hidden = name.starts_with('.');
-        assert!(hidden || KNOWN.contains(&name), "{name} belongs somewhere below");
+        assert!(
+            hidden || KNOWN.contains(&name),
+            "{name} belongs somewhere below"
+        );
     }
 }
 

@@ -23,7 +23,9 @@ async fn slow_site() -> (Site, Arc<Semaphore>) {
         let _permit = held.acquire().await;
         "at last"
     };
-    let routes = Router::new().route("/slow", get(slow)).fallback(|| async { "quick" });
+    let routes = Router::new()
+        .route("/slow", get(slow))
+        .fallback(|| async { "quick" });
     (Site::start(routes).await, gate)
 }
 
@@ -76,7 +78,10 @@ async fn what_is_open_at_the_deadline_is_cut() {
     let daemon = Daemon::start(&forwarding(&site)).await;
     let mut busy = in_flight(&daemon).await;
     let text = document(&forwarding(&site));
-    daemon.write_raw(&text.replace("shutdown_deadline = \"10s\"", "shutdown_deadline = \"50ms\""));
+    daemon.write_raw(&text.replace(
+        "shutdown_deadline = \"10s\"",
+        "shutdown_deadline = \"50ms\"",
+    ));
     let reload = daemon.running.reload.clone();
     reload.reload(elbow::reload::Cause::Api).await.unwrap();
     assert_eq!(daemon.running.shutdown().await, Ended { cut: 1 });
@@ -86,7 +91,8 @@ async fn what_is_open_at_the_deadline_is_cut() {
 #[tokio::test]
 async fn one_connection_more_than_allowed_is_closed_and_counted() {
     let (site, _gate) = slow_site().await;
-    let limited = forwarding(&site).replace("name = \"web\"", "name = \"web\"\nmax_connections = 2");
+    let limited =
+        forwarding(&site).replace("name = \"web\"", "name = \"web\"\nmax_connections = 2");
     let daemon = Daemon::start(&limited).await;
     daemon.healthy("site", "a").await;
     let mut first = Client::connect(daemon.address("web")).await;
@@ -112,7 +118,10 @@ async fn a_second_daemon_on_the_same_address_is_refused_although_the_kernel_woul
     let address = support::own_address();
     let fixed = forwarding(&site)
         .replace("port = 0", "port = 8080")
-        .replace("nodes = [{ address = \"127.0.0.1\"", &format!("nodes = [{{ address = \"{address}\""));
+        .replace(
+            "nodes = [{ address = \"127.0.0.1\"",
+            &format!("nodes = [{{ address = \"{address}\""),
+        );
     let _first = Daemon::start(&fixed).await;
     let second = App::start(Options::new(Source::Text {
         name: "second".to_owned(),
@@ -120,7 +129,10 @@ async fn a_second_daemon_on_the_same_address_is_refused_although_the_kernel_woul
     }))
     .await;
     let error = second.map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("the address is in use"), "{error}");
+    assert!(
+        error.to_string().contains("the address is in use"),
+        "{error}"
+    );
     assert!(!error.is_bad_configuration());
 }
 

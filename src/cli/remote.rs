@@ -19,9 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The daemon could not be asked.
 #[derive(Debug, Error)]
 pub(super) enum RemoteError {
-    #[error(
-        "no daemon answers at {address} (does one run here? --admin names another address)"
-    )]
+    #[error("no daemon answers at {address} (does one run here? --admin names another address)")]
     Connect {
         address: SocketAddr,
         source: io::Error,

@@ -306,7 +306,10 @@ mod tests {
         gone.take_over(Instant::now());
         let back = compile(SITE, &gone);
         back.take_over(Instant::now());
-        assert!(Arc::ptr_eq(&target(&first, "a").state, &target(&back, "a").state));
+        assert!(Arc::ptr_eq(
+            &target(&first, "a").state,
+            &target(&back, "a").state
+        ));
         assert_eq!(target(&back, "a").state.health(), TargetHealth::Initial);
         assert!(back.deleted.is_empty());
     }
@@ -323,7 +326,10 @@ mod tests {
     fn a_group_in_no_rule_is_not_in_use() {
         let first = site();
         let answer = "default = { fixed_response = { status = 200 } }";
-        let second = compile(&SITE.replace("default = { forward = \"site\" }", answer), &first);
+        let second = compile(
+            &SITE.replace("default = { forward = \"site\" }", answer),
+            &first,
+        );
         second.take_over(Instant::now());
         let health = target(&second, "a").state.describe(Instant::now());
         assert_eq!(health.reason, Some(HealthReason::NotInUse));
@@ -338,7 +344,10 @@ mod tests {
             .map(|entrance| format!("{} {:?}", entrance.key.address, entrance.zone))
             .collect();
         met.sort();
-        let expected = ["127.0.0.11:8080 Some(Zone(1a))", "127.0.0.12:8080 Some(Zone(1c))"];
+        let expected = [
+            "127.0.0.11:8080 Some(Zone(1a))",
+            "127.0.0.12:8080 Some(Zone(1c))",
+        ];
         assert_eq!(met, expected);
     }
 
@@ -352,7 +361,12 @@ mod tests {
             assert_eq!(taken_over.key.address, key.address);
         }
         let gone = compile("", &second);
-        assert!(first.entrances.keys().all(|key| gone.entrance(key).is_none()));
+        assert!(
+            first
+                .entrances
+                .keys()
+                .all(|key| gone.entrance(key).is_none())
+        );
     }
 
     #[test]

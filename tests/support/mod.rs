@@ -3,7 +3,7 @@
 //! Every wait is for a state, with a deadline. Every port is chosen by the system, or stands on a
 //! loopback address that no other test uses.
 
-#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::fs;
@@ -92,7 +92,10 @@ impl Daemon {
 
     /// The value of a row of `/metrics`, with its labels as they are written there; 0 if absent.
     pub async fn metric(&self, row: &str) -> f64 {
-        let page = Client::connect(self.running.admin).await.get("/metrics").await;
+        let page = Client::connect(self.running.admin)
+            .await
+            .get("/metrics")
+            .await;
         let line = page.body.lines().find_map(|line| line.strip_prefix(row));
         line.map_or(0.0, |value| value.trim().parse().unwrap())
     }
