@@ -62,15 +62,16 @@ fn compile_group(
 ) -> Group {
     let name = &group.settings.name;
     let owner = group.load_balancer.as_ref();
+    let before = last.last_group(name);
     let target_group = TargetGroup::new(
         group.settings.clone(),
         group.registrations.clone(),
         scope(owner.and_then(|name| load_balancer(valid, name))),
-        last.last_group(name),
+        before,
         now,
     );
     Group {
-        metrics: group_metrics(metrics, owner, &target_group, now),
+        metrics: group_metrics(metrics, owner, &target_group, before),
         target_group,
         health_check: Arc::new(group.health_check.clone()),
         load_balancer: group.load_balancer.clone(),
@@ -97,40 +98,48 @@ fn load_balancer<'a>(valid: &'a ValidConfig, name: &str) -> Option<&'a ValidLoad
         .find(|load_balancer| &*load_balancer.name == name)
 }
 
-/// Groups that the new configuration leaves out stay listed until their targets have drained.
+/// Groups that the new configuration leaves out stay listed until their targets have drained. Those
+/// left out just now begin to drain when the snapshot takes over.
 fn deleted(groups: &Groups, last: &Snapshot, metrics: &Metrics, now: Instant) -> Vec<Arc<Group>> {
-    last.all_groups()
+    let begins = last.groups.values();
+    let begins = begins.filter(|group| !group.targets().is_empty());
+    let drains = last.deleted.iter();
+    let drains = drains.filter(|group| group.departing(now).next().is_some());
+    begins
+        .chain(drains)
         .filter(|group| !groups.contains_key(&group.settings().name))
         .map(|group| {
+            let before = &group.target_group;
             let target_group = TargetGroup::new(
                 group.settings().clone(),
                 Vec::new(),
                 Scope::NotInUse,
-                Some(&group.target_group),
+                Some(before),
                 now,
             );
-            Group {
-                metrics: group_metrics(metrics, group.load_balancer.as_ref(), &target_group, now),
+            let owner = group.load_balancer.as_ref();
+            Arc::new(Group {
+                metrics: group_metrics(metrics, owner, &target_group, Some(before)),
                 target_group,
                 health_check: Arc::clone(&group.health_check),
                 load_balancer: group.load_balancer.clone(),
-            }
+            })
         })
-        .filter(|group| group.departing(now).next().is_some())
-        .map(Arc::new)
         .collect()
 }
 
+/// The handles for all zones that the group has targets in, also those that are leaving.
 fn group_metrics(
     metrics: &Metrics,
     load_balancer: Option<&Arc<str>>,
     group: &TargetGroup,
-    now: Instant,
+    before: Option<&TargetGroup>,
 ) -> GroupMetrics {
+    let leaving = before.map_or(&[][..], TargetGroup::targets);
     let zones: BTreeSet<Option<&str>> = group
         .targets()
         .iter()
-        .chain(group.departing(now))
+        .chain(leaving)
         .map(|target: &Arc<Target>| target.zone.as_ref().map(Zone::as_str))
         .collect();
     metrics.group(
@@ -266,7 +275,7 @@ mod tests {
     fn a_target_keeps_its_state_when_its_weight_and_zone_change() {
         let first = site();
         let changed = SITE.replace("zone = \"1c\" }", "zone = \"1a\", weight = 7 }");
-        let second = compile(&changed.replace("id = \"b\"", "id = \"b\""), &first);
+        let second = compile(&changed, &first);
         let (before, after) = (target(&first, "b"), target(&second, "b"));
         assert_eq!(second.generation, first.generation + 1);
         assert!(Arc::ptr_eq(&before.state, &after.state));

@@ -55,7 +55,6 @@ impl Forward {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::snapshot::sample::compile;
     use crate::snapshot::{Action, Snapshot};
 
