@@ -73,6 +73,30 @@ async fn a_shutdown_answers_what_is_in_flight_and_closes_what_is_idle() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_sent_before_the_shutdown_is_answered() {
+    let (site, _gate) = slow_site().await;
+    let daemon = Daemon::start(&forwarding(&site)).await;
+    daemon.healthy("site", "a").await;
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let mut client = Client::connect(daemon.address("web")).await;
+        client.send("GET", "/").await;
+        clients.push(client);
+    }
+    let ended = daemon.running.shutdown().await;
+    let mut answered = 0;
+    for client in &mut clients {
+        answered += usize::from(
+            client
+                .answer()
+                .await
+                .is_some_and(|answer| answer.status == 200),
+        );
+    }
+    assert_eq!((answered, ended), (100, Ended { cut: 0 }));
+}
+
+#[tokio::test]
 async fn what_is_open_at_the_deadline_is_cut() {
     let (site, _gate) = slow_site().await;
     let daemon = Daemon::start(&forwarding(&site)).await;
