@@ -7,6 +7,7 @@
 )]
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use divan::{Bencher, black_box};
@@ -58,12 +59,16 @@ fn pick_among_1000_half_unhealthy(bencher: Bencher<'_, '_>, algorithm: Algorithm
 
 /// Every target has requests in flight, so that the least loaded has to be looked for.
 #[divan::bench(args = ALGORITHMS)]
+fn pick_among_3_busy(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
+    let group = group(settings(algorithm), 3, alike);
+    let _in_flight = occupy(&group);
+    bench_pick(bencher, &group);
+}
+
+#[divan::bench(args = ALGORITHMS)]
 fn pick_among_1000_half_unhealthy_and_busy(bencher: Bencher<'_, '_>, algorithm: Algorithm) {
     let group = half_unhealthy(settings(algorithm), by_number);
-    let targets = group.targets().iter();
-    let _in_flight: Vec<_> = targets
-        .flat_map(|target| (0..target.weight).map(|_| Lease::new(target.clone(), false)))
-        .collect();
+    let _in_flight = occupy(&group);
     bench_pick(bencher, &group);
 }
 
@@ -100,6 +105,15 @@ fn bench_pick(bencher: Bencher<'_, '_>, group: &TargetGroup) {
     let entry = Zone::from(ZONES[0]);
     assert!(group.pick(Some(&entry), &[]).is_ok());
     bencher.bench(|| drop(black_box(group).pick(Some(black_box(&entry)), &[])));
+}
+
+/// As many requests in flight at each target as its weight says.
+fn occupy(group: &TargetGroup) -> Vec<Lease> {
+    let leases = |target: &Arc<Target>| {
+        let target = Arc::clone(target);
+        (0..target.weight).map(move |_| Lease::new(Arc::clone(&target), false))
+    };
+    group.targets().iter().flat_map(leases).collect()
 }
 
 fn half_unhealthy(settings: Settings, weight: fn(u32) -> u32) -> TargetGroup {
