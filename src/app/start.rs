@@ -36,8 +36,8 @@ pub enum StartError {
     Configuration(#[from] Arc<ReloadError>),
     /// The admin address cannot be bound.
     #[error(
-        "cannot listen on the admin address {address}: {source}. If another Elbow runs here, give \
-         this one another address (admin.address)"
+        "cannot listen on the admin address {address} (if another Elbow runs here, give this one \
+         another admin.address)"
     )]
     Admin {
         /// The address.

@@ -20,8 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Error)]
 pub(super) enum RemoteError {
     #[error(
-        "no daemon answers at {address} ({source}). Does one run here? --admin names another \
-         address"
+        "no daemon answers at {address} (does one run here? --admin names another address)"
     )]
     Connect {
         address: SocketAddr,

@@ -6,6 +6,7 @@
 //!
 //! Nothing here opens a socket, resolves a name or touches what runs.
 
+mod advice;
 mod check;
 pub mod document;
 mod fit;
@@ -34,11 +35,5 @@ pub fn schema() -> serde_json::Value {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-mod examples_test;
-#[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-mod valid_test;
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-mod wrong_test;
+mod tests;

@@ -39,8 +39,8 @@ const TARGETS: [(&str, &str); 4] = [
 pub enum DemoError {
     /// A port is taken.
     #[error(
-        "demo target {id} cannot listen on {address}: {source}. If another demo runs, end it, or \
-         choose other ports: --port and --admin-port (the targets take the four ports after that)"
+        "demo target {id} cannot listen on {address} (if another demo runs, end it, or choose other \
+         ports: --port, and --admin-port, whose next four ports are the targets')"
     )]
     Listen {
         /// Whose port.

@@ -51,7 +51,7 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
                 taken.iter().find(collides).map(|holder| holder.owner)
             });
             if let Some(other) = collision
-                && report.is_untouched(&balancers)
+                && report.is_untouched(balancers)
             {
                 let other = describe(config, other);
                 let message = format!("port {} is already taken by {other}", listener.port);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{check_text, schema};
+use crate::config::{Span, check_text, schema};
 
-const MINIMAL: &str = include_str!("../../config/minimal.toml");
-const WORDPRESS: &str = include_str!("../../config/wordpress.toml");
-pub(super) const FULL: &str = include_str!("../../config/full.toml");
+const MINIMAL: &str = include_str!("../../../config/minimal.toml");
+const WORDPRESS: &str = include_str!("../../../config/wordpress.toml");
+pub(super) const FULL: &str = include_str!("../../../config/full.toml");
 
 /// The full file with the settings that are absent by default: those behind a "#" without a blank.
 pub(super) fn full_with_absent_settings() -> String {
@@ -118,6 +118,6 @@ fn assert_default(place: &str, default: &Value, shown: &[Value]) {
 }
 
 fn same_duration(one: &str, other: &str) -> bool {
-    let parse = |text: &str| text.parse::<super::Span>();
+    let parse = |text: &str| text.parse::<Span>();
     matches!((parse(one), parse(other)), (Ok(one), Ok(other)) if one == other)
 }

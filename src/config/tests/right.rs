@@ -7,8 +7,8 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::examples_test::{FULL, full_with_absent_settings};
-use super::{ForwardedFor, ValidAction, ValidConfig, check_text, parse, schema, validate};
+use super::examples::{FULL, full_with_absent_settings};
+use crate::config::{ForwardedFor, ValidAction, ValidConfig, check_text, parse, schema, validate};
 use crate::target::TargetAddress;
 use crate::target_group::{HealthCheck, ProbeProtocol, ZonePolicy};
 
