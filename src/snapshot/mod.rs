@@ -9,6 +9,8 @@
 mod admission;
 mod compile;
 mod forward;
+#[cfg(test)]
+mod sample;
 mod shared;
 
 use std::collections::{BTreeMap, HashMap};
