@@ -18,12 +18,12 @@ use super::answer::Refusal;
 
 /// Lets a request through, or refuses it with 403.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    if !request.method().is_safe() {
-        if let Err(error) = check(request.headers()) {
-            let help = "open the admin page under its IP address or localhost and act there, or \
-                        use a client that is no browser";
-            return Refusal::new(StatusCode::FORBIDDEN, error, help).into_response();
-        }
+    if !request.method().is_safe()
+        && let Err(error) = check(request.headers())
+    {
+        let help = "open the admin page under its IP address or localhost and act there, or use a \
+                    client that is no browser";
+        return Refusal::new(StatusCode::FORBIDDEN, error, help).into_response();
     }
     next.run(request).await
 }

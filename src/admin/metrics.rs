@@ -17,17 +17,16 @@ use super::answer::Refusal;
 /// Prometheus' text format.
 const TEXT: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
 
-/// All figures: those that are counted, and those that the snapshot shows at this moment.
+/// All figures: those that are counted, and those that the snapshot shows at this moment. With
+/// thousands of targets the text takes a while: no probe shall wait for it.
 pub(super) async fn scrape(State(context): State<Context>) -> Response {
-    match text(&context) {
-        Ok(text) => (TEXT, text).into_response(),
-        Err(error) => Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            error.to_string(),
-            "this is a fault of Elbow's; please report it",
-        )
-        .into_response(),
-    }
+    let error = match tokio::task::spawn_blocking(move || text(&context)).await {
+        Ok(Ok(text)) => return (TEXT, text).into_response(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let help = "this is a fault of Elbow's; please report it";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error, help).into_response()
 }
 
 fn text(context: &Context) -> Result<String, MetricsError> {
