@@ -12,3 +12,6 @@
 mod support;
 
 mod forwarding;
+mod framing;
+mod pipelining;
+mod refusals;
