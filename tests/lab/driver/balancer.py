@@ -140,10 +140,11 @@ def put_in_front(report: Report, balancer: Balancer) -> None:
 
 def wait_healthy(balancer: Balancer) -> None:
     """Until both targets are."""
-    for site in settings.SITES:
-        wait_until(
-            f"{site.id} is healthy", lambda site=site: balancer.health(site)[0] == "healthy", settings.RETURN_LIMIT
-        )
+    wait_until(
+        "both targets are healthy",
+        lambda: all(balancer.health(site)[0] == "healthy" for site in settings.SITES),
+        settings.RETURN_LIMIT,
+    )
 
 
 def stop_all() -> None:
