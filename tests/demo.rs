@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
+#[path = "daemon_support/mod.rs"]
 mod support;
 
 use elbow::app::{App, Running};

@@ -215,14 +215,15 @@ impl Index {
     }
 }
 
-/// A version that is HTTP but not ours is 505; any other text in its place is malformed.
+/// A version that is HTTP but not ours is 505; any other text in its place is malformed. It is
+/// other text, too, when the version at the line's end is ours: the target has a space in it.
 fn tell_version(error: HeadError, head: &[u8]) -> HeadError {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let word = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
-    let is_http = matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
-        if major.is_ascii_digit() && minor.is_ascii_digit());
+    let is_other_http = matches!(word, [b'H', b'T', b'T', b'P', b'/', major, b'.', minor]
+        if major.is_ascii_digit() && minor.is_ascii_digit() && !matches!((major, minor), (b'1', b'0' | b'1')));
     match error {
-        HeadError::Version if !is_http => HeadError::Malformed,
+        HeadError::Version if !is_other_http => HeadError::Malformed,
         error => error,
     }
 }
@@ -379,6 +380,7 @@ mod tests {
             ("HTTP/1", HeadError::Malformed),
             ("http/1.1", HeadError::Malformed),
             ("HTTPS/1.1", HeadError::Malformed),
+            ("b HTTP/1.1", HeadError::Malformed),
         ] {
             assert_eq!(
                 parse(&format!("GET / {version}\r\n\r\n")).unwrap_err(),

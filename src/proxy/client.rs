@@ -96,6 +96,11 @@ impl Client {
         }
     }
 
+    /// Whether something of the next request has come already.
+    pub(super) fn carries(&self) -> bool {
+        !self.carried.is_empty()
+    }
+
     /// Waits for the next request. Between requests no buffer is held.
     pub(super) async fn next(&mut self, attributes: &Attributes) -> Incoming {
         let mut bytes = mem::take(&mut self.carried);

@@ -71,7 +71,8 @@ impl Proxy {
             .attempts(client, request, group, &mut upload, record)
             .await;
         record.received += upload.received();
-        if let Ok(After::KeepAlive) = outcome {
+        // An error's answer may keep the connection, too.
+        if upload.is_read() && !matches!(outcome, Ok(After::Close | After::Linger)) {
             client.carry(upload.into_rest());
         }
         outcome

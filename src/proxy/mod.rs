@@ -169,7 +169,12 @@ impl Proxy {
                 Ok(after) => after,
                 Err(error) => {
                     let unread = !head.framing().is_empty();
-                    self.refuse(client, &error, unread, &mut record).await
+                    let after = self.refuse(client, &error, unread, &mut record).await;
+                    // Unless forwarding came so far as to take it over, and perhaps to read on.
+                    if !client.carries() {
+                        client.carry(head.rest().to_vec());
+                    }
+                    after
                 }
             }
         };

@@ -1,0 +1,17 @@
+//! The data path over real sockets: what a target sees, what a client sees, and what becomes of
+//! both when something goes wrong.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod forwarding;
+mod framing;
+mod pipelining;
+mod refusals;

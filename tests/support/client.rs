@@ -1,0 +1,57 @@
+//! A client that says exactly what a test tells it to.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpStream;
+
+use super::{Message, Wire};
+
+/// One client connection. Every wait has a deadline.
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) wire: Wire,
+    pub(crate) address: SocketAddr,
+}
+
+impl Client {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("connecting");
+        Self {
+            address: stream.local_addr().unwrap(),
+            wire: Wire::new(stream),
+        }
+    }
+
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.wire.send(bytes).await;
+    }
+
+    /// The next response, also a 1xx one, to a request that was not HEAD.
+    pub(crate) async fn response(&mut self) -> Message {
+        self.response_to("GET").await
+    }
+
+    /// The next response to a request with this method.
+    pub(crate) async fn response_to(&mut self, method: &str) -> Message {
+        self.wire.try_response(method).await.expect("a response")
+    }
+
+    /// Sends a request and reads the response.
+    pub(crate) async fn ask(&mut self, request: impl AsRef<[u8]>) -> Message {
+        self.send(request).await;
+        self.response().await
+    }
+
+    /// GETs a path on this connection.
+    pub(crate) async fn get(&mut self, path: &str) -> Message {
+        self.ask(format!("GET {path} HTTP/1.1\r\nHost: site.test\r\n\r\n"))
+            .await
+    }
+
+    /// Waits for the end of the connection; nothing may come before it.
+    pub(crate) async fn expect_closed(&mut self) {
+        let (rest, _) = self.wire.rest().await;
+        let rest = String::from_utf8_lossy(&rest);
+        assert_eq!(rest, "", "more came before the connection closed");
+    }
+}
