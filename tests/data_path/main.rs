@@ -11,7 +11,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connections;
 mod forwarding;
 mod framing;
 mod pipelining;
 mod refusals;
+mod responses;
+mod timeouts;
+mod upgrade;
