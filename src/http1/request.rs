@@ -136,8 +136,12 @@ impl RequestHead {
             && self.version == Version::Http11
             && self.method() == "GET"
             && self.framing.is_empty();
+        let is_http_2 = |protocol: &[u8]| {
+            let name = protocol.trim_ascii().to_ascii_lowercase();
+            name.starts_with(b"h2")
+        };
         self.value(FieldName::Upgrade)
-            .filter(|protocol| asks && !protocol.to_ascii_lowercase().starts_with(b"h2"))
+            .filter(|list| asks && !list.split(|byte| *byte == b',').any(is_http_2))
     }
 
     /// Whether the client waits for 100 (Continue) before it sends the body.
@@ -432,5 +436,6 @@ mod tests {
         assert!(!asks("POST", "websocket", ""));
         assert!(!asks("GET", "websocket", "Content-Length: 3\r\n"));
         assert!(!asks("GET", "H2C", ""));
+        assert!(!asks("GET", "websocket, h2c", ""));
     }
 }
