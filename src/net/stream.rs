@@ -83,10 +83,22 @@ impl Reader<'_> {
     ///
     /// The connection is broken.
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        if buffer.capacity() - buffer.len() < ROOM {
-            buffer.reserve(4 * ROOM);
-        }
+        make_room(buffer);
         self.0.read_buf(buffer).await
+    }
+
+    /// The same without waiting; `None` if there was nothing after all. The runtime calls every new
+    /// connection ready once, until a read has shown otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        make_room(buffer);
+        match self.0.try_read_buf(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => other.map(Some),
+        }
     }
 }
 
@@ -128,6 +140,12 @@ impl Writer<'_> {
     /// The connection is broken.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.0.shutdown().await
+    }
+}
+
+fn make_room(buffer: &mut Vec<u8>) {
+    if buffer.capacity() - buffer.len() < ROOM {
+        buffer.reserve(4 * ROOM);
     }
 }
 
