@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use prometheus::IntCounter;
 use smallvec::SmallVec;
 
 use super::client::Client;
@@ -88,12 +89,16 @@ impl Proxy {
     ) -> Result<After, ProxyError> {
         let mut tried: SmallVec<[TargetKey; 2]> = SmallVec::new();
         let mut left = group.settings().retries;
-        let mut last_error = None;
+        let mut failed: Option<(ProxyError, &IntCounter)> = None;
         loop {
             let picked = group.pick(request.entrance.zone.as_ref(), &tried);
-            let lease = match (picked, last_error.take()) {
-                (Ok(lease), _) => lease,
-                (Err(_), Some(error)) => return Err(error),
+            let lease = match (picked, failed.take()) {
+                (Ok(lease), None) => lease,
+                (Ok(lease), Some((_, retries))) => {
+                    retries.inc();
+                    lease
+                }
+                (Err(_), Some((error, _))) => return Err(error),
                 (Err(error), None) => return Err(ProxyError::NoTarget(error)),
             };
             let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));
@@ -130,10 +135,9 @@ impl Proxy {
                         attempt.fresh = true;
                     }
                     Decision::Elsewhere(reason) => {
-                        metrics.retry(reason).inc();
                         left -= 1;
                         tried.push(lease.key.clone());
-                        last_error = Some(failure.error);
+                        failed = Some((failure.error, metrics.retry(reason)));
                         break;
                     }
                 }
