@@ -281,9 +281,11 @@ async fn exchange<'r>(
         end = &mut up => match end {
             UploadEnd::Failed(error) => Err(error),
             UploadEnd::ClientClosed if !progress.is_answered() => Err(ProxyError::ClientClosed),
-            UploadEnd::ClientClosed | UploadEnd::TargetStopped | UploadEnd::NextRequest => {
-                down.await
-            }
+            UploadEnd::TargetStalled if !progress.is_answered() => Err(ProxyError::TargetTimeout),
+            UploadEnd::ClientClosed
+            | UploadEnd::TargetStopped
+            | UploadEnd::TargetStalled
+            | UploadEnd::NextRequest => down.await,
         },
     };
     let reached = match progress.is_answered() {

@@ -41,8 +41,10 @@ pub(super) enum UploadEnd {
     ClientClosed,
     /// The client broke off, was too slow, or sent what is no body.
     Failed(ProxyError),
-    /// The target takes no more; it may have answered already.
+    /// The target's connection takes no more; it may have answered already.
     TargetStopped,
+    /// The target has taken nothing for as long as it may be silent; it may have answered already.
+    TargetStalled,
     /// The client has sent its next request already; there is no telling when it closes.
     NextRequest,
 }
@@ -141,8 +143,10 @@ impl Upload {
             let parts = self.piece(&mut line);
             let sent = vigil.wait(response, target.send(parts, &mut count)).await;
             self.vigil = vigil;
-            if !matches!(sent, Ok(Ok(()))) {
-                return UploadEnd::TargetStopped;
+            match sent {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return UploadEnd::TargetStopped,
+                Err(Elapsed) => return UploadEnd::TargetStalled,
             }
             self.note_piece();
         }
