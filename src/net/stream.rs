@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -40,6 +41,12 @@ impl Stream {
     pub fn split(&mut self) -> (Reader<'_>, Writer<'_>) {
         let (reader, writer) = self.0.split();
         (Reader(reader), Writer(writer))
+    }
+
+    /// Makes the end of this connection a reset, which nobody takes for an orderly end.
+    pub fn reset_when_dropped(&self) {
+        // Fails only on a socket that is dead already.
+        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
     }
 
     /// Whether nothing has come from the peer, no data and no end, as far as the runtime knows. No

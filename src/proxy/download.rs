@@ -14,7 +14,7 @@ use crate::http1::{
 use crate::net::{Reader, Writer};
 
 /// What both directions of an exchange tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// The request has been sent to its end.
     pub(super) uploaded: AtomicBool,
@@ -23,6 +23,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// `uploaded`: the request is only a head, or has been sent whole with it.
+    pub(super) fn new(uploaded: bool) -> Self {
+        Self {
+            uploaded: AtomicBool::new(uploaded),
+            answered: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn is_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
@@ -162,7 +170,11 @@ impl Download<'_, '_> {
             .framing(&buffer, self.request.head.method())
             .map_err(ProxyError::ResponseHead)?;
         let coding = BodyCoding::of(framing, self.request.head.version());
-        let keep_alive = self.may_keep_alive && coding != BodyCoding::UntilClose;
+        self.record.ends_with_connection = coding == BodyCoding::UntilClose;
+        // A request that is still coming may never be read to its end (RFC 9112 section 9.6).
+        let keep_alive = self.may_keep_alive
+            && coding != BodyCoding::UntilClose
+            && !self.progress.is_uploading();
         let decided = ToClient {
             framing,
             coding,

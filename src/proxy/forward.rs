@@ -256,7 +256,7 @@ async fn exchange<'r>(
     send_head(&mut target_writer, request, upload, record, &mut patience).await?;
     record.dispatched();
 
-    let progress = Progress::default();
+    let progress = Progress::new(upload.is_sent());
     let idle = request.attributes().idle_timeout;
     let mut up = pin!(upload.run(
         client_reader,

@@ -33,6 +33,8 @@ pub(super) struct RequestRecord<'r> {
     pub(super) received: u64,
     pub(super) sent: u64,
     pub(super) upgraded: bool,
+    /// Only the end of the connection tells the client where the response ends.
+    pub(super) ends_with_connection: bool,
     status: Option<u16>,
     error: Option<&'static str>,
     targets: SmallVec<[SocketAddr; 2]>,
@@ -70,6 +72,7 @@ impl<'r> RequestRecord<'r> {
             received: 0,
             sent: 0,
             upgraded: false,
+            ends_with_connection: false,
             status: None,
             error: None,
             targets: SmallVec::new(),
