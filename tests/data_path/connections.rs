@@ -218,6 +218,22 @@ async fn retries_are_limited_and_the_client_sees_why_they_failed() {
     }
 }
 
+#[tokio::test]
+async fn a_large_post_whose_first_target_refuses_goes_elsewhere_whole() {
+    let mut dead = Target::answering(OK).await;
+    let alive = Target::answering(OK).await;
+    let elbow = Elbow::before(&[&dead, &alive], "", "").await;
+    dead.stop().await;
+    let body = "0123456789".repeat(100_000);
+    let length = body.len();
+    for _ in 0..2 {
+        let mut client = Client::connect(elbow.address()).await;
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        assert_eq!(client.ask(head + &body).await.status(), 200);
+    }
+    assert!(alive.requests().iter().all(|post| post.text() == body));
+}
+
 /// Two targets: the first to be asked reads the request and closes; the other answers.
 async fn one_of_two_closes() -> (Target, Target) {
     let closed = Arc::new(AtomicBool::new(false));

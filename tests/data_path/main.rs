@@ -14,6 +14,7 @@ mod support;
 mod connections;
 mod forwarding;
 mod framing;
+mod noise;
 mod pipelining;
 mod refusals;
 mod responses;
