@@ -1,10 +1,103 @@
 //! Elbow: an elastic load balancer of your own.
+//!
+//! One daemon that behaves like AWS's Application Load Balancer, in its words, on anyone's machines.
+//! This page is the map; each module opens with what it answers. It is the authority on the design:
+//! a change of the design is a change here, and `tests/architecture.rs` holds the code to it.
+//!
+//! # Words
+//!
+//! The two sides are **client** and **target**. A **load balancer** has a **node** in each enabled
+//! **zone**, and **listeners**; a listener has **rules**, of which the last one is the default; a rule
+//! forwards to **target groups**, redirects, or answers itself. An *entrance* is where a listener
+//! meets a node: the address that a client connects to, and with it the entry zone of its requests.
+//!
+//! # The rooms
+//!
+//! A module uses only what stands in a row above its own.
+//!
+//! | row | module | answers |
+//! | --- | --- | --- |
+//! | 0 | [`net`] | sockets and streams |
+//! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks; strict, and without I/O |
+//! |   | [`target`] | one target: identity, address, health, requests in flight |
+//! |   | [`metrics`] | what is measured, and its names |
+//! |   | [`access_log`] | one line a request, written by a thread of its own |
+//! | 1 | [`routing`] | which rule a request meets; knows no targets |
+//! |   | [`balance`] | which candidate is next; pure |
+//! | 2 | [`target_group`] | who is eligible, in which zone, and then who is next: gives a lease |
+//! | 3 | [`config`] | the document that the operator writes, and all its problems |
+//! | 4 | [`snapshot`] | all that a request reads; compiled from a checked configuration and the last snapshot |
+//! | 5 | [`proxy`] | one request, from the first byte in to the last byte out |
+//! |   | [`health`] | active checks |
+//! | 6 | [`server`] | workers, sockets, connections, drain |
+//! | 7 | [`reload`] | the one writer of snapshots |
+//! | 8 | [`admin`] | metrics page and JSON API |
+//! | 9 | [`app`] | start-up and shutdown, in order |
+//! |   | [`telemetry`] | the daemon's log |
+//! | 10 | [`demo`] | small sites to play with |
+//! | 11 | [`cli`] | the commands |
+//!
+//! # Threads
+//!
+//! * A **worker** for each processor: its own current-thread runtime, its own listening sockets
+//!   (`SO_REUSEPORT`), its own connections to targets. A request never leaves its worker.
+//! * **control**: health checks, reloads, the admin address. However slow a scrape or a reload is,
+//!   no request waits for it.
+//! * **access-log**: empties the workers' buffers, so no request waits for a disk.
+//!
+//! # Life of a request
+//!
+//! ```text
+//! server   accept     the connection limit; one task a connection
+//! proxy    serve      the next head, strictly read; limits and timeouts
+//!          handle     cannot fail: opens the record, maps an error to an answer in one place
+//!          respond    the snapshot, once; RuleTable::find -> redirect | fixed response | forward
+//!          forward    a group by weight, then attempts:
+//!                       TargetGroup::pick    eligible, zone, balance -> Lease
+//!                       to the target        hop-by-hop fields out; Host, X-Forwarded-*, trace id in
+//!                       from the target      a pooled connection, connect and response timeouts
+//!                       retry                again, elsewhere, or give up; never twice what may have
+//!                                            been acted on
+//!          download   streamed with back-pressure, to the last byte
+//! drop                the lease ends; the record writes access log and metrics, exactly once
+//! ```
+//!
+//! # Life of a reload
+//!
+//! ```text
+//! file change, SIGHUP, POST /reload -> one queue -> Reloader
+//!  1 load       text -> Config
+//!  2 validate   Config -> ValidConfig, or all problems, each with its place
+//!  3            (certificates, when listeners have some)
+//!  4 compile    ValidConfig + last Snapshot -> Snapshot; live state is adopted by identity
+//!  5 prepare    new addresses are bound, another access log is opened
+//!  ---------- nothing has changed up to here: what fails leaves the process as it was ----------
+//!  6 publish    one store; then the targets learn what the snapshot says of them
+//!  7 commit     new sockets accept, removed ones drain; health checks follow; the log changes over
+//!  8 tell       one log line with the difference, the counters, the answer
+//! ```
+//!
+//! Start-up is the same with an empty last snapshot.
+//!
+//! # Invariants
+//!
+//! * What a request reads is one immutable [`snapshot::Snapshot`] behind one swap. Nobody but the
+//!   reloader publishes.
+//! * What has happened to a target lives in its [`target::TargetState`], adopted by group, id and
+//!   port, never copied. Weight, zone, thresholds are not part of the identity.
+//! * Matching, balancing, thresholds and zone arithmetic do no I/O and have no clock.
+//! * What is counted is counted by a guard: `Drop` is the only place that decrements.
+//! * Metrics are resolved when a snapshot is compiled. Their labels come from the configuration and
+//!   from enums, never from a request.
+//! * There are no globals: any number of daemons may run in one process, and in the tests they do.
 
 pub mod access_log;
 pub mod admin;
 pub mod app;
 pub mod balance;
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod health;
 pub mod http1;
 pub mod metrics;

@@ -180,6 +180,9 @@ fn compare(arguments: &Arguments) -> Result<bool> {
         begun.elapsed().as_secs_f64(),
         machine()
     );
+    if arguments.check && !contenders.iter().any(|one| one.who == Contender::Elbow) {
+        bail!("nothing checked: Elbow did not take part");
+    }
     if arguments.keep {
         println!("configurations and logs: {}", site.folder.display());
     }

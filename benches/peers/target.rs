@@ -17,7 +17,7 @@ use crate::wire::{self, Head};
 /// How often the receiver of a large body stops to read, and for how long: a proxy that does not
 /// hold the sender back then has to keep the bytes, and its memory shows it.
 pub(crate) const PAUSES: u64 = 4;
-pub(crate) const PAUSE: Duration = Duration::from_millis(250);
+pub(crate) const PAUSE: Duration = Duration::from_millis(150);
 
 struct Answers {
     small: Vec<u8>,

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::access_log::AccessLog;
+use crate::admin::Readiness;
 use crate::reload::{InForce, Rooms};
 
 use super::Ended;
@@ -19,6 +20,7 @@ const WRITE_OUT: Duration = Duration::from_secs(5);
 pub(super) struct Control {
     /// Answers when somebody asks for a shutdown; fails when the handle was simply dropped.
     pub(super) stopped: oneshot::Receiver<()>,
+    pub(super) readiness: Readiness,
     pub(super) stop_reloading: CancellationToken,
     pub(super) reloading: JoinHandle<(Rooms, InForce)>,
     pub(super) access_log: AccessLog,
@@ -29,6 +31,7 @@ impl Control {
     /// Waits for the end, then shuts down in order.
     pub(super) async fn run(self) {
         let asked = self.stopped.await.is_ok();
+        self.readiness.set(false);
         self.stop_reloading.cancel();
         let Ok((rooms, in_force)) = self.reloading.await else {
             return; // The reloader has panicked, and said so.

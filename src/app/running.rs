@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::access_log::AccessLog;
+use crate::admin::Readiness;
 use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
 use crate::server::Addresses;
@@ -27,6 +28,8 @@ pub struct Running {
     pub metrics: Metrics,
     /// The access log.
     pub access_log: AccessLog,
+    /// Whether it wants traffic.
+    pub readiness: Readiness,
     pub(super) stop: oneshot::Sender<()>,
     pub(super) ended: oneshot::Receiver<Ended>,
 }

@@ -5,14 +5,17 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
+use std::time::SystemTime;
 
 use prometheus::Registry;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
 use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
+use crate::admin::{self, Readiness};
 use crate::config;
 use crate::health::{HealthChecker, Resolver};
 use crate::metrics::{Metrics, MetricsError};
@@ -33,8 +36,8 @@ pub enum StartError {
     Configuration(#[from] Arc<ReloadError>),
     /// The admin address cannot be bound.
     #[error(
-        "cannot listen on the admin address {address}: {source}. If another Elbow runs here, give \
-         this one another address (admin.address)"
+        "cannot listen on the admin address {address} (if another Elbow runs here, give this one \
+         another admin.address)"
     )]
     Admin {
         /// The address.
@@ -113,6 +116,9 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     let workers = fixed.workers.and_then(NonZeroUsize::new);
     let workers = workers.map_or_else(thread::available_parallelism, Ok);
     let workers = workers.unwrap_or(NonZeroUsize::MIN);
+    metrics
+        .workers
+        .set(workers.get().try_into().unwrap_or(i64::MAX));
     let server = Server::start(workers, &shared, &metrics, || {
         Arc::new(Proxy::new(&shared, access_log.buffer()))
     })?;
@@ -133,17 +139,32 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     if let Source::File(path) = options.source {
         tokio::spawn(watch(path, reload.clone()));
     }
-    tokio::spawn(async move { axum::serve(listener, options.routes).await });
+    let readiness = Readiness::default();
+    let context = admin::Context {
+        shared: Arc::clone(&shared),
+        reload: reload.clone(),
+        metrics: metrics.clone(),
+        access_log: access_log.clone(),
+        addresses: addresses.clone(),
+        readiness: readiness.clone(),
+        started: SystemTime::now(),
+    };
+    let routes = admin::router(context, options.routes);
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    info!(address = %admin, "admin address");
+    readiness.set(true);
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let control = Control {
         stopped,
+        readiness: readiness.clone(),
         stop_reloading,
         reloading,
         access_log: access_log.clone(),
         end,
     };
     let running = Running {
+        readiness,
         addresses,
         admin,
         reload,

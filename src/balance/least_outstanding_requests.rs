@@ -1,9 +1,10 @@
 //! The candidate with the fewest requests in flight for its weight.
 //!
-//! Among at most [`LeastOutstandingRequests::EXACT`] candidates the least is found exactly, and
-//! those that tie take turns by weight. In a larger pool as many are looked at, beginning with the
-//! one whose turn it is, and the first of the least wins: looking at all of a thousand would cost
-//! more than it brings.
+//! An idle candidate whose turn it is takes the request: none can have less in flight. Otherwise
+//! the least is looked for: among at most [`LeastOutstandingRequests::EXACT`] candidates it is
+//! found exactly, and those that tie take turns by weight. In a larger pool as many are looked at,
+//! beginning with the one whose turn it is, and the first of the least wins: looking at all of a
+//! thousand would cost more than it brings.
 
 use std::cmp::Ordering;
 
@@ -17,7 +18,7 @@ pub struct LeastOutstandingRequests {
 }
 
 impl LeastOutstandingRequests {
-    /// How many candidates a pick looks at.
+    /// How many candidates a pick looks at: as many as [`Ties`] has bits.
     pub const EXACT: usize = 64;
 
     /// A balancer over as many candidates as there are weights.
@@ -30,18 +31,28 @@ impl LeastOutstandingRequests {
 
     /// The least loaded candidate that may be picked.
     pub fn pick(&self, turn: usize, candidates: &impl Candidates) -> Option<usize> {
+        let first = self.turns.place(turn)?;
+        if candidates.in_flight(first) == 0 && candidates.may_take(first) {
+            return Some(first);
+        }
         if self.weights.len() <= Self::EXACT {
-            self.pick_exactly(turn, candidates)
+            self.pick_exactly(turn, first, candidates)
         } else {
-            self.pick_from_sample(turn, candidates)
+            self.pick_from_sample(first, candidates)
         }
     }
 
-    fn pick_exactly(&self, turn: usize, candidates: &impl Candidates) -> Option<usize> {
-        let mut ties = [0_u8; Self::EXACT];
-        let mut tied = 0;
-        let mut tied_weight = 0;
+    /// When the one whose turn it is has more in flight than others, its turns fall to those
+    /// others by weight. They go by the round, not by the turn: turns that come to the same
+    /// candidate lie a round apart, and would fall to the same stand-in again and again.
+    fn pick_exactly(
+        &self,
+        turn: usize,
+        first: usize,
+        candidates: &impl Candidates,
+    ) -> Option<usize> {
         let mut least = Load::MAX;
+        let mut ties = Ties::default();
         for (index, &weight) in self.weights.iter().enumerate() {
             if weight == 0 || !candidates.may_take(index) {
                 continue;
@@ -52,31 +63,18 @@ impl LeastOutstandingRequests {
                 Ordering::Equal => {}
                 Ordering::Less => {
                     least = load;
-                    tied = 0;
-                    tied_weight = 0;
+                    ties = Ties::default();
                 }
             }
-            ties[tied] = index as u8;
-            tied += 1;
-            tied_weight += u64::from(weight);
+            ties.add(index, weight);
         }
-        if tied == self.weights.len() {
-            return self.turns.place(turn);
+        if ties.contains(first) {
+            return Some(first);
         }
-        let ties = &ties[..tied];
-        let mut position = (turn as u64).checked_rem(tied_weight)?;
-        for &index in ties {
-            let weight = u64::from(self.weights[usize::from(index)]);
-            if position < weight {
-                return Some(usize::from(index));
-            }
-            position -= weight;
-        }
-        None
+        ties.pick(self.turns.round(turn), &self.weights)
     }
 
-    fn pick_from_sample(&self, turn: usize, candidates: &impl Candidates) -> Option<usize> {
-        let first = self.turns.place(turn)?;
+    fn pick_from_sample(&self, first: usize, candidates: &impl Candidates) -> Option<usize> {
         let sample = (first..self.weights.len())
             .chain(0..first)
             .filter(|&index| self.weights[index] > 0 && candidates.may_take(index))
@@ -95,6 +93,38 @@ impl LeastOutstandingRequests {
             }
         }
         best
+    }
+}
+
+/// The candidates that are least loaded alike: one bit each, and the sum of their weights.
+#[derive(Clone, Copy, Default)]
+struct Ties {
+    bits: u64,
+    weight: u64,
+}
+
+impl Ties {
+    fn add(&mut self, index: usize, weight: u32) {
+        self.bits |= 1 << index;
+        self.weight += u64::from(weight);
+    }
+
+    fn contains(self, index: usize) -> bool {
+        self.bits & 1 << index != 0
+    }
+
+    /// Whose turn it is among them, by weight.
+    fn pick(mut self, turn: u64, weights: &[u32]) -> Option<usize> {
+        let mut position = turn.checked_rem(self.weight)?;
+        loop {
+            let index = self.bits.trailing_zeros() as usize;
+            let weight = u64::from(*weights.get(index)?);
+            if position < weight {
+                return Some(index);
+            }
+            position -= weight;
+            self.bits &= self.bits - 1;
+        }
     }
 }
 
@@ -168,10 +198,18 @@ mod tests {
     }
 
     #[test]
-    fn idle_targets_share_alike_beside_a_busy_one() {
-        let crowd = Crowd::busy(vec![1, 0, 0, 0]);
-        assert_eq!(counts(&[1; 4], 30, &crowd), [0, 10, 10, 10]);
-        assert_eq!(counts(&[1, 1, 2, 3], 60, &crowd), [0, 10, 20, 30]);
+    fn idle_targets_share_alike_beside_busy_ones() {
+        let one_of_four = Crowd::busy(vec![1, 0, 0, 0]);
+        assert_eq!(counts(&[1; 4], 24, &one_of_four), [0, 8, 8, 8]);
+        assert_eq!(counts(&[1, 1, 2, 3], 84, &one_of_four), [0, 14, 28, 42]);
+        let two_of_four = Crowd::busy(vec![1, 0, 1, 0]);
+        assert_eq!(counts(&[1; 4], 24, &two_of_four), [0, 12, 0, 12]);
+    }
+
+    #[test]
+    fn targets_that_are_busy_alike_take_turns() {
+        let crowd = Crowd::busy(vec![2, 4, 3, 2]);
+        assert_eq!(counts(&[1, 2, 1, 1], 40, &crowd), [10, 20, 0, 10]);
     }
 
     #[test]

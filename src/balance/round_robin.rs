@@ -59,6 +59,11 @@ impl RoundRobin {
         Some(self.ends.partition_point(|&end| end <= position))
     }
 
+    /// How many whole rounds lie before the turn. A round gives every candidate its exact share.
+    pub fn round(&self, turn: usize) -> u64 {
+        (turn as u64).checked_div(self.total).unwrap_or(0)
+    }
+
     /// The candidate whose turn it is, or the next one that may be picked.
     pub fn pick(&self, turn: usize, candidates: &impl Candidates) -> Option<usize> {
         let first = self.place(turn)?;

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use super::document::Config;
+use super::fit::Removed;
 use super::problem::{Problem, Problems};
 use super::read::{Reading, read, spanned};
 use super::source::Source;
 use super::valid::ValidConfig;
-use super::validate::{self, Knowledge};
+use super::validate::{self as validation};
 
 /// What a check found.
 #[derive(Debug)]
@@ -50,15 +51,11 @@ pub fn check_text(text: &str, name: &str) -> CheckReport {
     } = read(&source);
     let mut valid = None;
     if let Some(config) = config {
-        let knowledge = Knowledge {
-            all_groups: removed.has_all_groups(),
-            everything: removed.is_empty(),
-        };
-        let (checked, mut found) = validate::validate(&config, knowledge);
+        let (checked, mut found) = validation::validate(&config, &removed);
         for problem in &mut found {
             problem.path = removed.original(&problem.path);
         }
-        found.retain(|problem| !removed.may_explain(&problem.path));
+        found.retain(|problem| !removed.explains(&problem.path));
         locate(&source, &mut found);
         valid = checked.filter(|_| problems.is_empty());
         problems.append(&mut found);
@@ -89,7 +86,7 @@ pub fn parse(text: &str, name: &str) -> Result<Config, Problems> {
 /// Checks a document that has no text, or whose text is not at hand: problems have a path, but no
 /// location. Warnings are kept to [`check`].
 pub fn validate(config: &Config) -> Result<ValidConfig, Problems> {
-    let (valid, mut problems) = validate::validate(config, Knowledge::COMPLETE);
+    let (valid, mut problems) = validation::validate(config, &Removed::default());
     problems.retain(Problem::is_error);
     valid.ok_or_else(|| Problems::new("configuration", problems))
 }

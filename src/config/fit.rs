@@ -1,17 +1,18 @@
 //! Whether a document has the shape of a configuration: unknown keys, missing keys, wrong kinds.
 //!
 //! [`fit`] finds every misfit in one pass and takes it out, so that what remains can be read and
-//! checked further: a wrong value gives way to its default, a table without a key that it must have
-//! disappears. [`Removed`] remembers what was taken out, so that nobody is blamed for its absence.
+//! checked further: a wrong value gives way to its default, and one that must be there to a stopgap.
+//! [`Removed`] remembers what was taken out, so that nobody is blamed for its absence.
 
 use std::net::{IpAddr, SocketAddr};
 
 use toml::Spanned;
-use toml::de::{DeArray, DeTable, DeValue};
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
-use super::path::{Path, Step, steps, table_of, written};
+use super::advice::{advice, found};
+use super::path::{Path, Step, steps, written};
 use super::problem::Problem;
-use super::shape::{Form, Shape, Table};
+use super::shape::{DOCUMENT, Field, Form, Shape, Table};
 use super::source::Source;
 use super::suggest::{listed, nearest};
 use super::value::{Size, Span};
@@ -28,7 +29,6 @@ pub(super) fn fit(
         removed: Removed::default(),
     };
     if let Shape::Table(table) = shape {
-        // Without the document's own keys there are only defaults, which are a document, too.
         fitting.table(document, table, &Path::Root, 0..0);
     }
     (fitting.problems, fitting.removed)
@@ -44,22 +44,32 @@ impl Removed {
         self.0.is_empty()
     }
 
-    /// Whether all target groups that the document names are still there. A key of the document
-    /// itself may have been one of them, misspelt.
+    /// Whether all target groups that the document names are still there. An unknown key of the
+    /// document itself may have been one of them, misspelt.
     pub(super) fn has_all_groups(&self) -> bool {
-        let group = Step::Key("target_group".to_owned());
-        let is_group = |steps: &Vec<Step>| {
-            steps.len() == 1 || (steps.len() == 2 && steps.first() == Some(&group))
+        let key = |name: &str| Step::Key(name.to_owned());
+        let is_group = |steps: &Vec<Step>| match &steps[..] {
+            [Step::Key(name)] => name == "target_group" || !DOCUMENT.has_key(name),
+            [first, _] => *first == key("target_group"),
+            [first, _, last] => *first == key("target_group") && *last == key("name"),
+            _ => false,
         };
         !self.0.iter().any(is_group)
     }
 
-    /// Whether a problem at `path` of the original may only come from what was taken out, which
-    /// stood in the same table.
-    pub(super) fn may_explain(&self, path: &str) -> bool {
+    /// Whether nothing was taken out of what is at `path` of the original.
+    pub(super) fn is_untouched(&self, path: &str) -> bool {
         let steps = steps(path);
-        let mut tables = self.0.iter().map(|removed| table_of(removed));
-        tables.any(|table| table == steps || table == table_of(&steps))
+        !self.0.iter().any(|removed| removed.starts_with(&steps))
+    }
+
+    /// Whether a problem at `path` of the original is one of what was taken out, or of what that
+    /// was taken out of.
+    pub(super) fn explains(&self, path: &str) -> bool {
+        let steps = steps(path);
+        let related =
+            |removed: &Vec<Step>| removed.starts_with(&steps) || steps.starts_with(removed);
+        self.0.iter().any(related)
     }
 
     /// The path in the original of what is at `path` in the remainder: lists have become shorter.
@@ -97,17 +107,20 @@ struct Fitting<'a> {
 type Bytes = std::ops::Range<usize>;
 
 impl Fitting<'_> {
-    /// Returns whether the value, less what was taken out of it, can be used.
+    /// Returns whether the value fits, less what was taken out of it.
     fn value(&mut self, value: &mut Spanned<DeValue<'_>>, shape: &Shape, path: &Path<'_>) -> bool {
         let span = value.span();
         match (shape, value.get_mut()) {
-            (Shape::Either(shapes), value_) => {
-                match shapes.iter().find(|shape| same_kind(shape, value_)) {
+            (Shape::Either(shapes), inner) => {
+                match shapes.iter().find(|shape| same_kind(shape, inner)) {
                     Some(shape) => self.value(value, shape, path),
-                    None => self.misfit(value_, shape, path, span),
+                    None => self.misfit(inner, shape, path, span),
                 }
             }
-            (Shape::Table(shape), DeValue::Table(table)) => self.table(table, shape, path, span),
+            (Shape::Table(shape), DeValue::Table(table)) => {
+                self.table(table, shape, path, span);
+                true
+            }
             (Shape::List(shape), DeValue::Array(list)) => {
                 self.list(list, shape, path);
                 true
@@ -116,44 +129,36 @@ impl Fitting<'_> {
         }
     }
 
-    fn table(
-        &mut self,
-        table: &mut DeTable<'_>,
-        shape: &Table,
-        path: &Path<'_>,
-        span: Bytes,
-    ) -> bool {
-        let mut usable = true;
+    fn table(&mut self, table: &mut DeTable<'_>, shape: &Table, path: &Path<'_>, span: Bytes) {
         let mut remove = Vec::new();
         for (key, value) in table.iter_mut() {
             let name: &str = key.get_ref();
             let path = path.key(name);
-            let keep = match (shape.fields.get(name), &shape.rest) {
-                (Some(field), _) => {
-                    let fits = self.value(value, &field.shape, &path);
-                    usable &= fits || !field.required;
-                    fits
-                }
+            let fits = match (shape.fields.get(name), &shape.rest) {
+                (Some(field), _) => self.value(value, &field.shape, &path),
                 (None, Some(rest)) => self.value(value, rest, &path),
                 (None, None) => self.unknown(name, shape, &path, key.span()),
             };
-            if !keep {
+            if !fits {
                 self.removed.0.push(steps(&path.to_string()));
                 remove.push(name.to_owned());
             }
         }
         for (name, field) in &shape.fields {
-            let absent = field.required && !table.contains_key(name.as_str());
-            if absent {
+            if field.required && !table.contains_key(name.as_str()) {
                 let message = format!("missing key `{name}`");
                 self.report(path, message, span.clone(), Some(field.description.clone()));
-                usable = false;
+                self.removed.0.push(steps(&path.key(name).to_string()));
+                remove.push(name.clone());
             }
         }
         for name in remove {
             table.remove(name.as_str());
+            if let Some(field) = shape.fields.get(&name).filter(|field| field.required) {
+                let stopgap = Spanned::new(span.clone(), stopgap(&field.shape));
+                table.insert(Spanned::new(span.clone(), name.into()), stopgap);
+            }
         }
-        usable
     }
 
     fn list<'i>(&mut self, list: &mut DeArray<'i>, shape: &Shape, path: &Path<'_>) {
@@ -179,7 +184,14 @@ impl Fitting<'_> {
 
     fn unknown(&mut self, name: &str, shape: &Table, path: &Path<'_>, span: Bytes) -> bool {
         let known = || shape.fields.keys().map(String::as_str);
+        let inner = shape.fields.iter();
+        let inner = inner.filter(|(_, field)| field.shape.leads_to(name));
+        let inner: Vec<String> = inner.map(|(table, _)| format!("`{table}`")).collect();
         let (message, help) = match nearest(name, known()) {
+            _ if !inner.is_empty() => (
+                format!("unknown key `{name}`"),
+                Some(format!("`{name}` belongs in {}", inner.join(" or "))),
+            ),
             Some(near) => (
                 format!("unknown key `{name}`; did you mean `{near}`?"),
                 None,
@@ -207,6 +219,33 @@ impl Fitting<'_> {
             location: Some(self.source.location(span)),
             ..Problem::error(path, message)
         });
+    }
+}
+
+/// A value of the shape, in the place of one that must be there. Whatever is wrong with it is
+/// explained by what was taken out.
+fn stopgap(shape: &Shape) -> DeValue<'static> {
+    let text = |text: &'static str| DeValue::String(text.into());
+    match shape {
+        Shape::Table(table) => {
+            let required = table.fields.iter().filter(|(_, field)| field.required);
+            let filled = |(name, field): (&String, &Field)| {
+                let name = Spanned::new(0..0, name.clone().into());
+                (name, Spanned::new(0..0, stopgap(&field.shape)))
+            };
+            DeValue::Table(required.map(filled).collect())
+        }
+        Shape::List(_) => DeValue::Array(DeArray::new()),
+        Shape::Text(Form::Duration) => text("1s"),
+        Shape::Text(Form::Size) => text("1KiB"),
+        // An address for documentation (RFC 5737), which nothing else in the file has.
+        Shape::Text(Form::Address) => text("192.0.2.1"),
+        Shape::Text(Form::AddressAndPort) => text("192.0.2.1:1"),
+        Shape::Text(Form::Plain) | Shape::Anything => text(""),
+        Shape::Choice(words) => DeValue::String(words.first().cloned().unwrap_or_default().into()),
+        Shape::Number { .. } => DeValue::Integer(DeInteger::default()),
+        Shape::Flag => DeValue::Boolean(false),
+        Shape::Either(shapes) => shapes.first().map_or_else(|| text(""), stopgap),
     }
 }
 
@@ -243,69 +282,4 @@ fn leaf_fits(value: &DeValue<'_>, shape: &Shape) -> bool {
 fn number(value: &DeValue<'_>) -> Option<i128> {
     let integer = value.as_integer()?;
     i128::from_str_radix(integer.as_str(), integer.radix()).ok()
-}
-
-/// What a value is, to go on after the word "found".
-fn found(value: &DeValue<'_>) -> String {
-    match value {
-        DeValue::String(text) => format!("the text {:?}", shortened(text)),
-        DeValue::Integer(number) => format!("the number {}", shortened(&number.to_string())),
-        DeValue::Float(number) => format!("the number {}", shortened(&number.to_string())),
-        DeValue::Boolean(flag) => flag.to_string(),
-        DeValue::Datetime(_) => "a date".to_owned(),
-        DeValue::Array(_) => "a list".to_owned(),
-        DeValue::Table(_) => "a table".to_owned(),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    const SHOWN: usize = 60;
-    let mut shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown.push_str("...");
-    }
-    shown
-}
-
-/// What was probably meant; `written` is the value as it stands in the text.
-fn advice(value: &DeValue<'_>, shape: &Shape, written: &str) -> Option<String> {
-    let header = |brackets: usize| written.trim_matches(['[', ']']).len() + 2 * brackets;
-    match (shape, value) {
-        (Shape::Choice(words), DeValue::String(text)) => {
-            let near = nearest(text, words.iter().map(String::as_str))?;
-            Some(format!("did you mean \"{near}\"?"))
-        }
-        (Shape::Text(Form::Duration), DeValue::Integer(_)) => Some(format!(
-            "a duration has a unit: \"{written}s\" or \"{written}ms\""
-        )),
-        (Shape::Text(Form::Duration), DeValue::String(text)) => {
-            let bare = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-            bare.then(|| format!("a duration has a unit: \"{text}s\" or \"{text}ms\""))
-        }
-        (Shape::Text(Form::Size), DeValue::Integer(_)) => Some(format!(
-            "a size has a unit: \"{written}KiB\" or \"{written}B\""
-        )),
-        (Shape::Text(Form::Plain), DeValue::Integer(_) | DeValue::Float(_)) => {
-            Some(format!("write it in quotes: \"{written}\""))
-        }
-        (Shape::Number { .. }, DeValue::String(text)) => {
-            let text = text.trim();
-            let is_number = text.parse::<u32>().is_ok();
-            is_number.then(|| format!("write it without quotes: {text}"))
-        }
-        (Shape::Flag, DeValue::String(_)) => Some("write true or false, without quotes".to_owned()),
-        (Shape::List(element), DeValue::String(_)) if matches!(**element, Shape::Text(_)) => {
-            Some(format!("write it in brackets: [{written}]"))
-        }
-        (Shape::List(_), DeValue::Table(_)) if written.len() == header(1) => Some(format!(
-            "each element has a header in two brackets: [{written}]"
-        )),
-        (Shape::Table(_), DeValue::Array(_)) if written.len() == header(2) => {
-            let inner = &written[1..written.len() - 1];
-            Some(format!(
-                "there is only one, so its header has one pair of brackets: {inner}"
-            ))
-        }
-        _ => None,
-    }
 }

@@ -6,6 +6,7 @@
 //!
 //! Nothing here opens a socket, resolves a name or touches what runs.
 
+mod advice;
 mod check;
 pub mod document;
 mod fit;
@@ -32,3 +33,7 @@ pub use value::{Size, Span};
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Config).to_value()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+mod tests;

@@ -88,14 +88,6 @@ pub(super) fn written(steps: &[Step]) -> String {
     chain(steps, &Path::Root)
 }
 
-/// The steps to the table that a place stands in: without list indexes and the last key.
-pub(super) fn table_of(steps: &[Step]) -> &[Step] {
-    match steps.iter().rposition(|step| matches!(step, Step::Key(_))) {
-        Some(last_key) => &steps[..last_key],
-        None => &[],
-    }
-}
-
 /// A bare key as it is, any other in quotes, as TOML has it.
 fn write_key(f: &mut fmt::Formatter<'_>, key: &str) -> fmt::Result {
     let bare = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
@@ -138,13 +130,5 @@ mod tests {
         ] {
             assert_eq!(written(&steps(path)), path);
         }
-    }
-
-    #[test]
-    fn an_element_stands_in_the_table_that_holds_its_list() {
-        let table = |path| written(table_of(&steps(path)));
-        assert_eq!(table("load_balancer[0].listener[1]"), "load_balancer[0]");
-        assert_eq!(table("target_group[2].name"), "target_group[2]");
-        assert_eq!(table("workers"), "");
     }
 }

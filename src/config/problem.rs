@@ -140,15 +140,21 @@ impl std::error::Error for Problems {}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, problem) in self.problems.iter().enumerate() {
+        for (place, problem) in self.problems.iter().take(RENDERED).enumerate() {
             if place > 0 {
                 f.write_str("\n\n")?;
             }
             render(f, &self.source, problem)?;
         }
-        Ok(())
+        match self.problems.len().saturating_sub(RENDERED) {
+            0 => Ok(()),
+            more => write!(f, "\n\nand {more} more"),
+        }
     }
 }
+
+/// Nobody reads on; as data, all of them can be had.
+const RENDERED: usize = 100;
 
 /// Longer lines are shown in part.
 const SHOWN: usize = 120;
@@ -252,6 +258,14 @@ mod tests {
     fn nothing_in_a_file_can_act_on_the_terminal() {
         let shown = Problems::new("f", vec![located(1, 1, 1, "\u{1b}[2J")]).to_string();
         assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    }
+
+    #[test]
+    fn very_many_problems_are_counted() {
+        let problems = vec![located(1, 1, 1, "x"); 150];
+        let shown = Problems::new("f", problems).to_string();
+        assert_eq!(shown.matches("error: ").count(), 100);
+        assert!(shown.ends_with("\n\nand 50 more"), "{shown}");
     }
 
     #[test]

@@ -100,6 +100,29 @@ impl Shape {
         }
     }
 
+    /// Whether it is a table in which the key has a meaning.
+    pub(super) fn has_key(&self, key: &str) -> bool {
+        matches!(self, Self::Table(table) if table.fields.contains_key(key))
+    }
+
+    /// Whether its values are tables, or lists of tables, in which the key has a meaning.
+    pub(super) fn leads_to(&self, key: &str) -> bool {
+        match self {
+            Self::List(element) => element.leads_to(key),
+            Self::Either(shapes) => shapes.iter().any(|shape| shape.leads_to(key)),
+            shape => shape.has_key(key),
+        }
+    }
+
+    /// Whether a text may stand for it.
+    pub(super) fn takes_text(&self) -> bool {
+        match self {
+            Self::Text(_) | Self::Choice(_) => true,
+            Self::Either(shapes) => shapes.iter().any(Self::takes_text),
+            _ => false,
+        }
+    }
+
     /// Words become one choice; an alternative of nothing is only another way to say optional.
     fn either(alternatives: &[Value], definitions: &Value) -> Self {
         let mut words = Vec::new();
@@ -162,6 +185,20 @@ impl Table {
     }
 }
 
+impl Table {
+    /// The one key that was left out where a text stands in the place of the table: the one that
+    /// must be there, or the only one that takes a text.
+    pub(super) fn only_key(&self) -> Option<&str> {
+        let only = |wanted: fn(&Field) -> bool| {
+            let mut fields = self.fields.iter().filter(|(_, field)| wanted(field));
+            fields.next().filter(|_| fields.next().is_none())
+        };
+        let (key, field) =
+            only(|field| field.required).or_else(|| only(|field| field.shape.takes_text()))?;
+        field.shape.takes_text().then_some(key)
+    }
+}
+
 impl Form {
     fn new(schema: &Value) -> Self {
         match (schema["x-form"].as_str(), schema["format"].as_str()) {
@@ -198,20 +235,28 @@ impl fmt::Display for Shape {
             },
             Self::Text(form) => form.fmt(f),
             Self::Choice(words) => {
-                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                f.write_str(&quoted.join(" or "))
+                f.write_str(&either(words.iter().map(|word| format!("\"{word}\""))))
             }
-            Self::Number { min, max } if *max >= i64::MAX.into() => {
+            // A bound that is only the type's says nothing to the reader.
+            Self::Number { min, max } if *max >= u32::MAX.into() => {
                 write!(f, "a whole number of at least {min}")
             }
             Self::Number { min, max } => write!(f, "a number from {min} to {max}"),
             Self::Flag => f.write_str("true or false"),
-            Self::Either(shapes) => {
-                let shapes: Vec<String> = shapes.iter().map(Self::to_string).collect();
-                f.write_str(&shapes.join(" or "))
-            }
+            Self::Either(shapes) => f.write_str(&either(shapes.iter().map(Self::to_string))),
             Self::Anything => f.write_str("something else"),
         }
+    }
+}
+
+/// All of them, with "or" before the last.
+fn either(words: impl Iterator<Item = String>) -> String {
+    let words: Vec<String> = words.collect();
+    match &words[..] {
+        [all_but_last @ .., last] if !all_but_last.is_empty() => {
+            format!("{} or {last}", all_but_last.join(", "))
+        }
+        words => words.concat(),
     }
 }
 
@@ -299,7 +344,7 @@ mod tests {
         let health_check = |key| expected(&["target_group", "health_check", key]);
         assert_eq!(health_check("port"), "a number from 1 to 65535");
         assert_eq!(health_check("enabled"), "true or false");
-        assert_eq!(health_check("protocol"), "\"HTTP\" or \"HTTPS\" or \"TCP\"");
+        assert_eq!(health_check("protocol"), "\"HTTP\", \"HTTPS\" or \"TCP\"");
         assert!(health_check("interval").starts_with("a duration"));
         assert_eq!(expected(&["workers"]), "a number from 1 to 1024");
         assert_eq!(

@@ -5,7 +5,11 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let word = word.to_lowercase();
     let distance = |known: &str| strsim::damerau_levenshtein(&word, &known.to_lowercase());
     // Two slips in a word of six letters, one in three; swapped words ("timeout_idle") are far.
-    let near = |&(slips, known): &(usize, &str)| slips <= known.chars().count().div_ceil(3).min(3);
+    // Names of one letter have nothing in common but by being the same.
+    let near = |&(slips, known): &(usize, &str)| {
+        let length = known.chars().count();
+        slips < length && slips <= length.div_ceil(3).min(3)
+    };
     known
         .into_iter()
         .map(|known| (distance(known), known))
@@ -47,6 +51,7 @@ mod tests {
     fn another_word_is_not() {
         assert_eq!(nearest("weight", KNOWN), None);
         assert_eq!(nearest("", KNOWN), None);
+        assert_eq!(nearest("b", ["a", "c"]), None);
     }
 
     #[test]

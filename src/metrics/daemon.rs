@@ -1,6 +1,6 @@
 //! What concerns the daemon as a whole: its version, its workers, its reloads.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
@@ -54,6 +54,12 @@ impl ReloadMetrics {
         self.last_success.set(seconds.cast_signed());
         self.last_successful.set(1);
         self.generation.set(generation.cast_signed());
+    }
+
+    /// When a configuration was last taken over, to the second.
+    pub fn last_success(&self) -> Option<SystemTime> {
+        let seconds = u64::try_from(self.last_success.get()).unwrap_or_default();
+        (seconds > 0).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
     /// Notes that a configuration was refused.

@@ -7,8 +7,7 @@
 //! here: a scrape fills a fresh [`StateMetrics`] from the snapshot.
 //!
 //! Labels are names from the configuration and words of enums, never data of a request. ALB's name
-//! of a metric ends its help text. `RequestCountPerTarget` has no family of its own: it is
-//! `elbow_requests_total` divided by `elbow_healthy_hosts`.
+//! of a metric ends its help text.
 
 mod daemon;
 mod group;
@@ -26,7 +25,7 @@ pub use daemon::{ReloadMetrics, ServerMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
 pub use node::{ActiveConnection, NodeMetrics};
 pub use process::ProcessMetrics;
-pub use state::{StateMetrics, TargetLabels};
+pub use state::{StateMetrics, TargetSample};
 pub use target::{CloseReason, RetryReason, TargetMetrics};
 
 use rows::Shelf;
@@ -172,13 +171,17 @@ mod tests {
         metrics.workers.set(2);
         let state = StateMetrics::new().unwrap();
         state.hosts(["wp-elb", "wordpress", "a"], 1, 0);
-        let target = TargetLabels {
+        let sample = TargetSample {
             load_balancer: "wp-elb",
             target_group: "wordpress",
             target: "wp-a:80",
             zone: "a",
+            state: "healthy",
+            in_flight: 3,
+            requests: 40,
+            weight: 1,
         };
-        state.target(target, "healthy", &["healthy", "unhealthy"], 3, 1);
+        state.target(sample, &["healthy", "unhealthy"]);
         state.access_log(10, 1);
         let text = metrics.encode(&state).unwrap();
         drop((connection, group));
@@ -245,6 +248,7 @@ mod tests {
             "TargetConnectionErrorCount",
             "TargetResponseTime",
             "UnhealthyRoutingRequestCount",
+            "RequestCountPerTarget",
         ] {
             let found = text.lines().any(|line| {
                 let names = line.split_once("ALB: ").map_or("", |(_, names)| names);

@@ -3,7 +3,7 @@
 //! So a target or group that has left the configuration leaves no row behind.
 
 use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntGaugeVec, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry};
 
 use super::rows::Registrar;
 use super::{MetricsError, ProcessMetrics, counter};
@@ -16,14 +16,15 @@ pub struct StateMetrics {
     unhealthy_hosts: IntGaugeVec,
     health: IntGaugeVec,
     in_flight: IntGaugeVec,
+    requests: IntCounterVec,
     weight: IntGaugeVec,
     written: IntCounter,
     dropped: IntCounter,
 }
 
-/// What names one target on `/metrics`.
+/// One target at the moment of the scrape.
 #[derive(Clone, Copy, Debug)]
-pub struct TargetLabels<'a> {
+pub struct TargetSample<'a> {
     /// The load balancer, empty when none uses the group.
     pub load_balancer: &'a str,
     /// The target group.
@@ -32,6 +33,14 @@ pub struct TargetLabels<'a> {
     pub target: &'a str,
     /// Its zone, empty when it is in none.
     pub zone: &'a str,
+    /// The state that it is in.
+    pub state: &'a str,
+    /// Requests that it is working on.
+    pub in_flight: u32,
+    /// Requests for which it was chosen.
+    pub requests: u64,
+    /// Its share relative to the others of its group.
+    pub weight: u32,
 }
 
 impl StateMetrics {
@@ -68,6 +77,12 @@ impl StateMetrics {
                 "Requests that a target is working on.",
                 &[],
             )?,
+            requests: target.counter(
+                "elbow_target_requests_total",
+                "Requests for which a target was chosen, by target. ALB: RequestCountPerTarget is \
+                 their mean over the healthy targets.",
+                &[],
+            )?,
             weight: target.gauge(
                 "elbow_target_weight",
                 "A target's share relative to the others of its group.",
@@ -95,31 +110,26 @@ impl StateMetrics {
         gauge.set(unhealthy.cast_signed() as i64);
     }
 
-    /// One target: the state that it is in among `states`, its requests in flight, its weight.
-    pub fn target(
-        &self,
-        labels: TargetLabels<'_>,
-        state: &str,
-        states: &[&str],
-        in_flight: u32,
-        weight: u32,
-    ) {
-        let TargetLabels {
-            load_balancer,
-            target_group,
-            target,
-            zone,
-        } = labels;
-        let labels = [load_balancer, target_group, target, zone];
-        for each in states {
-            let labels = [load_balancer, target_group, target, zone, each];
+    /// One target; `states` are all that there are.
+    pub fn target(&self, sample: TargetSample<'_>, states: &[&str]) {
+        let labels = [
+            sample.load_balancer,
+            sample.target_group,
+            sample.target,
+            sample.zone,
+        ];
+        let [load_balancer, target_group, target, zone] = labels;
+        for state in states {
+            let labels = [load_balancer, target_group, target, zone, state];
             let gauge = self.health.with_label_values(&labels);
-            gauge.set(i64::from(*each == state));
+            gauge.set(i64::from(*state == sample.state));
         }
         let gauge = self.in_flight.with_label_values(&labels);
-        gauge.set(i64::from(in_flight));
+        gauge.set(i64::from(sample.in_flight));
+        let counter = self.requests.with_label_values(&labels);
+        counter.inc_by(sample.requests);
         let gauge = self.weight.with_label_values(&labels);
-        gauge.set(i64::from(weight));
+        gauge.set(i64::from(sample.weight));
     }
 
     /// Lines of the access log since start-up.

@@ -159,9 +159,9 @@ impl Reloader {
         // 4 compile
         let last = self.rooms.shared.load();
         let snapshot = Snapshot::compile(&valid, &last, &self.rooms.metrics, now);
-        // 5 prepare
-        let sockets = self.rooms.server.prepare(&snapshot)?;
+        // 5 prepare; the sockets last, because clients can reach them from then on
         let access_log = self.prepare_access_log(&valid.access_log).await?;
+        let sockets = self.rooms.server.prepare(&snapshot)?;
         Ok(Ready {
             config,
             warnings: self.in_force.warnings(&valid, problems),

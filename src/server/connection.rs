@@ -39,3 +39,47 @@ impl Drop for ConnectionGuard {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+mod tests {
+    use prometheus::Registry;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config;
+    use crate::metrics::Metrics;
+    use crate::snapshot::Snapshot;
+
+    const ONE: &str = r#"
+        [[load_balancer]]
+        name = "web"
+        max_connections = 1
+        [[load_balancer.listener]]
+        port = 80
+        default = { fixed_response = { status = 200 } }
+    "#;
+
+    #[tokio::test]
+    async fn a_panic_ends_its_connection_alone_and_is_counted() {
+        let metrics = Metrics::new(&Registry::new()).unwrap();
+        let valid = config::check_text(ONE, "test").config.unwrap();
+        let last = Snapshot::default();
+        let snapshot = Snapshot::compile(&valid, &last, &metrics, Instant::now());
+        let entrance = snapshot.entrances.values().next().unwrap();
+
+        let guard = ConnectionGuard::open(entrance, &metrics.server).unwrap();
+        assert!(ConnectionGuard::open(entrance, &metrics.server).is_none());
+        let connection = tokio::spawn(async move {
+            let _guard = guard;
+            panic!("as a test");
+        });
+        assert!(connection.await.unwrap_err().is_panic());
+        assert_eq!(metrics.server.panics.get(), 1);
+        assert_eq!(entrance.metrics.active_connections.get(), 0);
+
+        drop(ConnectionGuard::open(entrance, &metrics.server).unwrap());
+        assert_eq!(metrics.server.panics.get(), 1);
+        assert_eq!(entrance.metrics.rejected_connections.get(), 1);
+    }
+}

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::Instant;
+use tracing::info;
 
 use crate::metrics::Metrics;
 use crate::net;
@@ -188,6 +189,12 @@ impl Server {
                     socket,
                 });
             }
+            info!(
+                load_balancer = %bound.entrance.load_balancer,
+                zone = bound.zone.as_ref().map(tracing::field::display),
+                address = %bound.address,
+                "listening"
+            );
             committed.opened.push(bound.address);
             current.insert(spot.clone());
             self.spots.insert(spot, bound);
@@ -195,6 +202,11 @@ impl Server {
         self.spots.retain(|spot, bound| {
             let stays = current.contains(spot);
             if !stays {
+                info!(
+                    load_balancer = %bound.entrance.load_balancer,
+                    address = %bound.address,
+                    "not listening any more"
+                );
                 committed.closed.push(bound.address);
                 for worker in &self.workers {
                     worker.tell(Command::Close { spot: spot.clone() });

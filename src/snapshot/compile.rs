@@ -62,15 +62,16 @@ fn compile_group(
 ) -> Group {
     let name = &group.settings.name;
     let owner = group.load_balancer.as_ref();
+    let before = last.last_group(name);
     let target_group = TargetGroup::new(
         group.settings.clone(),
         group.registrations.clone(),
         scope(owner.and_then(|name| load_balancer(valid, name))),
-        last.last_group(name),
+        before,
         now,
     );
     Group {
-        metrics: group_metrics(metrics, owner, &target_group, now),
+        metrics: group_metrics(metrics, owner, &target_group, before),
         target_group,
         health_check: Arc::new(group.health_check.clone()),
         load_balancer: group.load_balancer.clone(),
@@ -97,40 +98,48 @@ fn load_balancer<'a>(valid: &'a ValidConfig, name: &str) -> Option<&'a ValidLoad
         .find(|load_balancer| &*load_balancer.name == name)
 }
 
-/// Groups that the new configuration leaves out stay listed until their targets have drained.
+/// Groups that the new configuration leaves out stay listed until their targets have drained. Those
+/// left out just now begin to drain when the snapshot takes over.
 fn deleted(groups: &Groups, last: &Snapshot, metrics: &Metrics, now: Instant) -> Vec<Arc<Group>> {
-    last.all_groups()
+    let begins = last.groups.values();
+    let begins = begins.filter(|group| !group.targets().is_empty());
+    let drains = last.deleted.iter();
+    let drains = drains.filter(|group| group.departing(now).next().is_some());
+    begins
+        .chain(drains)
         .filter(|group| !groups.contains_key(&group.settings().name))
         .map(|group| {
+            let before = &group.target_group;
             let target_group = TargetGroup::new(
                 group.settings().clone(),
                 Vec::new(),
                 Scope::NotInUse,
-                Some(&group.target_group),
+                Some(before),
                 now,
             );
-            Group {
-                metrics: group_metrics(metrics, group.load_balancer.as_ref(), &target_group, now),
+            let owner = group.load_balancer.as_ref();
+            Arc::new(Group {
+                metrics: group_metrics(metrics, owner, &target_group, Some(before)),
                 target_group,
                 health_check: Arc::clone(&group.health_check),
                 load_balancer: group.load_balancer.clone(),
-            }
+            })
         })
-        .filter(|group| group.departing(now).next().is_some())
-        .map(Arc::new)
         .collect()
 }
 
+/// The handles for all zones that the group has targets in, also those that are leaving.
 fn group_metrics(
     metrics: &Metrics,
     load_balancer: Option<&Arc<str>>,
     group: &TargetGroup,
-    now: Instant,
+    before: Option<&TargetGroup>,
 ) -> GroupMetrics {
+    let leaving = before.map_or(&[][..], TargetGroup::targets);
     let zones: BTreeSet<Option<&str>> = group
         .targets()
         .iter()
-        .chain(group.departing(now))
+        .chain(leaving)
         .map(|target: &Arc<Target>| target.zone.as_ref().map(Zone::as_str))
         .collect();
     metrics.group(
@@ -221,4 +230,163 @@ fn entrances(
         }
     }
     entrances
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::snapshot::sample::{compile, compile_at};
+    use crate::target::{HealthReason, TargetHealth};
+
+    const SITE: &str = r#"
+        [[load_balancer]]
+        name = "web"
+        nodes = [{ zone = "1a", address = "127.0.0.11" }, { zone = "1c", address = "127.0.0.12" }]
+        [[load_balancer.listener]]
+        port = 8080
+        default = { forward = "site" }
+
+        [[target_group]]
+        name = "site"
+        deregistration_delay = "60s"
+        targets = [
+          { id = "a", address = "10.0.0.6:80", zone = "1a" },
+          { id = "b", address = "10.0.2.9:80", zone = "1c" },
+          { id = "d", address = "10.0.3.9:80", zone = "1d" },
+        ]
+    "#;
+
+    /// The first snapshot of [`SITE`], in force.
+    fn site() -> Snapshot {
+        let snapshot = compile(SITE, &Snapshot::default());
+        snapshot.take_over(Instant::now());
+        snapshot
+    }
+
+    fn target<'a>(snapshot: &'a Snapshot, id: &str) -> &'a Arc<Target> {
+        let mut targets = snapshot.groups["site"].targets().iter();
+        targets.find(|target| &*target.key.id == id).unwrap()
+    }
+
+    #[test]
+    fn a_target_keeps_its_state_when_its_weight_and_zone_change() {
+        let first = site();
+        let changed = SITE.replace("zone = \"1c\" }", "zone = \"1a\", weight = 7 }");
+        let second = compile(&changed, &first);
+        let (before, after) = (target(&first, "b"), target(&second, "b"));
+        assert_eq!(second.generation, first.generation + 1);
+        assert!(Arc::ptr_eq(&before.state, &after.state));
+    }
+
+    #[test]
+    fn compiling_changes_nothing_that_is_live() {
+        let first = site();
+        let without_b = SITE.replace("{ id = \"b\"", "{ id = \"new\"");
+        let second = compile(&without_b, &first);
+        assert_eq!(target(&first, "b").state.health(), TargetHealth::Initial);
+        second.take_over(Instant::now());
+        assert_eq!(target(&first, "b").state.health(), TargetHealth::Draining);
+    }
+
+    #[test]
+    fn a_deleted_group_is_listed_until_its_targets_have_drained() {
+        let first = site();
+        let now = Instant::now();
+        let second = compile_at("", &first, now);
+        second.take_over(now);
+        let ids: Vec<_> = second.deleted[0]
+            .departing(now)
+            .map(|target| target.key.to_string())
+            .collect();
+        assert_eq!(ids, ["a:80", "b:80", "d:80"]);
+        let third = compile_at("", &second, now + Duration::from_secs(59));
+        assert_eq!(third.deleted.len(), 1);
+        let last = compile_at("", &third, now + Duration::from_secs(60));
+        assert_eq!(last.deleted.len(), 0);
+    }
+
+    #[test]
+    fn a_group_that_comes_back_while_it_drains_knows_its_targets() {
+        let first = site();
+        let gone = compile("", &first);
+        gone.take_over(Instant::now());
+        let back = compile(SITE, &gone);
+        back.take_over(Instant::now());
+        assert!(Arc::ptr_eq(
+            &target(&first, "a").state,
+            &target(&back, "a").state
+        ));
+        assert_eq!(target(&back, "a").state.health(), TargetHealth::Initial);
+        assert!(back.deleted.is_empty());
+    }
+
+    #[test]
+    fn a_target_in_a_zone_without_a_node_is_unused() {
+        let snapshot = site();
+        let health = target(&snapshot, "d").state.describe(Instant::now());
+        assert_eq!(health.state, TargetHealth::Unused);
+        assert_eq!(health.reason, Some(HealthReason::ZoneNotEnabled));
+    }
+
+    #[test]
+    fn a_group_in_no_rule_is_not_in_use() {
+        let first = site();
+        let answer = "default = { fixed_response = { status = 200 } }";
+        let second = compile(
+            &SITE.replace("default = { forward = \"site\" }", answer),
+            &first,
+        );
+        second.take_over(Instant::now());
+        let health = target(&second, "a").state.describe(Instant::now());
+        assert_eq!(health.reason, Some(HealthReason::NotInUse));
+    }
+
+    #[test]
+    fn every_listener_meets_every_node_with_its_zone() {
+        let snapshot = site();
+        let mut met: Vec<_> = snapshot
+            .entrances
+            .values()
+            .map(|entrance| format!("{} {:?}", entrance.key.address, entrance.zone))
+            .collect();
+        met.sort();
+        let expected = [
+            "127.0.0.11:8080 Some(Zone(1a))",
+            "127.0.0.12:8080 Some(Zone(1c))",
+        ];
+        assert_eq!(met, expected);
+    }
+
+    #[test]
+    fn a_connection_of_a_renamed_load_balancer_goes_on_with_the_new_one() {
+        let first = site();
+        let second = compile(&SITE.replace("\"web\"", "\"www\""), &first);
+        for key in first.entrances.keys() {
+            let taken_over = second.entrance(key).unwrap();
+            assert_eq!(&*taken_over.load_balancer.name, "www");
+            assert_eq!(taken_over.key.address, key.address);
+        }
+        let gone = compile("", &second);
+        assert!(
+            first
+                .entrances
+                .keys()
+                .all(|key| gone.entrance(key).is_none())
+        );
+    }
+
+    #[test]
+    fn open_connections_are_counted_over_reloads() {
+        let limited = SITE.replace("name = \"web\"", "name = \"web\"\nmax_connections = 1");
+        let first = compile(&limited, &Snapshot::default());
+        let open = first.load_balancers[0].admit();
+        assert!(open.is_some());
+        let second = compile(&limited, &first);
+        assert!(second.load_balancers[0].admit().is_none());
+        drop(open);
+        assert!(second.load_balancers[0].admit().is_some());
+    }
 }

@@ -52,3 +52,39 @@ impl Forward {
         covering.map(|choice| &choice.group)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::snapshot::sample::compile;
+    use crate::snapshot::{Action, Snapshot};
+
+    const WEIGHTED: &str = r#"
+        [[load_balancer]]
+        name = "web"
+        [[load_balancer.listener]]
+        port = 80
+        default = { forward = [{ group = "a", weight = 3 }, { group = "none", weight = 0 }, { group = "b", weight = 1 }] }
+        [[target_group]]
+        name = "a"
+        [[target_group]]
+        name = "b"
+        [[target_group]]
+        name = "none"
+    "#;
+
+    #[test]
+    fn each_group_covers_its_share_and_a_weight_of_zero_covers_nothing() {
+        let snapshot = compile(WEIGHTED, &Snapshot::default());
+        let rules = &snapshot.load_balancers[0].listeners[0].rules;
+        let Action::Forward(forward) = rules.default_action() else {
+            unreachable!("the default action forwards");
+        };
+        let covering = |point| forward.at(point).map(|group| &*group.settings().name);
+        let names: Vec<_> = (0..5).map(covering).collect();
+        assert_eq!(names, [Some("a"), Some("a"), Some("a"), Some("b"), None]);
+        for _ in 0..100 {
+            let chosen = forward.choose().map(|group| &*group.settings().name);
+            assert!(matches!(chosen, Some("a" | "b")), "{chosen:?}");
+        }
+    }
+}

@@ -9,6 +9,8 @@
 mod admission;
 mod compile;
 mod forward;
+#[cfg(test)]
+mod sample;
 mod shared;
 
 use std::collections::{BTreeMap, HashMap};
@@ -39,7 +41,8 @@ pub struct Snapshot {
     pub groups: BTreeMap<Arc<str>, Arc<Group>>,
     /// Every listener on every node. Look up with [`Snapshot::entrance`].
     pub entrances: HashMap<EntranceKey, Arc<Entrance>>,
-    /// Groups that the configuration does not name any more, while their targets drain.
+    /// Groups that the configuration does not name any more. Their targets drained when this
+    /// snapshot was compiled, or began to when it took over.
     pub deleted: Vec<Arc<Group>>,
 }
 

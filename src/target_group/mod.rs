@@ -183,11 +183,12 @@ impl TargetGroup {
             .filter(|target| self.standing(target).is_none())
     }
 
-    /// The deregistered targets whose delay has not elapsed at `now`.
+    /// The deregistered targets whose delay has not elapsed at `now`; before the group takes over,
+    /// also those that will be deregistered then.
     pub fn departing(&self, now: Instant) -> impl Iterator<Item = &Arc<Target>> {
         self.departing.iter().filter(move |target| {
             let until = target.state.drains_until();
-            until.is_some_and(|until| now < until)
+            until.is_none_or(|until| now < until)
         })
     }
 

@@ -83,7 +83,7 @@ pub enum Algorithm {
 #[serde(untagged)]
 pub enum ZoneWeight {
     /// The same for every node, 0-999.
-    Weight(u32),
+    Weight(#[schemars(range(max = 999))] u32),
     /// For the node in this entry zone: zone to weight, 0-999.
     ByZone(BTreeMap<String, u32>),
 }

@@ -51,7 +51,7 @@ pub(super) fn validate(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<ValidAction> {
     let forward = actions.forward.map(|forward| {
         forward::validate(forward, user, &path.key("forward"), groups, report)
@@ -88,7 +88,7 @@ pub(super) fn validate(
 fn redirect(
     redirect: &document::Redirect,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<Redirect> {
     let mut status = redirect.status;
     let mut settings = RedirectSettings {
@@ -147,7 +147,7 @@ fn redirect_key(error: &RedirectError) -> Option<String> {
 fn fixed_response(
     response: &document::FixedResponse,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<FixedResponse> {
     let (mut status, mut body) = (response.status, response.body.as_str());
     let mut content_type = Some(response.content_type.as_str());

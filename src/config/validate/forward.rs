@@ -17,7 +17,7 @@ pub(super) fn validate(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<Vec<(Arc<str>, u32)>> {
     match forward {
         Forward::Group(name) => {
@@ -33,7 +33,7 @@ fn weighted(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<Vec<(Arc<str>, u32)>> {
     check_shares(shares, path, report);
     let mut valid = Vec::with_capacity(shares.len());
@@ -51,7 +51,7 @@ fn weighted(
     Some(valid)
 }
 
-fn check_shares(shares: &[WeightedGroup], path: &Path<'_>, report: &mut Report) {
+fn check_shares(shares: &[WeightedGroup], path: &Path<'_>, report: &mut Report<'_>) {
     if shares.is_empty() {
         let help =
             "write the name of a group, or a list such as [{ group = \"blue\", weight = 9 }]";

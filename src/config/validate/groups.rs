@@ -52,7 +52,7 @@ impl<'a> Groups<'a> {
         group: &str,
         user: &User,
         path: &Path<'_>,
-        report: &mut Report,
+        report: &mut Report<'_>,
     ) -> Option<Arc<str>> {
         let Some(found) = self.groups.get_mut(group) else {
             self.missing(group, path, report);
@@ -76,8 +76,8 @@ impl<'a> Groups<'a> {
         Some(Arc::clone(&found.name))
     }
 
-    fn missing(&self, group: &str, path: &Path<'_>, report: &mut Report) {
-        if !report.knowledge.all_groups {
+    fn missing(&self, group: &str, path: &Path<'_>, report: &mut Report<'_>) {
+        if !report.has_all_groups() {
             return;
         }
         let names = || self.groups.keys().copied();

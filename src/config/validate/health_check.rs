@@ -14,7 +14,7 @@ const OWN_FIELDS: [&str; 4] = ["host", "connection", "content-length", "transfer
 pub(super) fn validate(
     check: &document::HealthCheck,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<HealthCheck> {
     let path = path.key("health_check");
     numbers(check, &path, report);
@@ -41,7 +41,7 @@ pub(super) fn validate(
     })
 }
 
-fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) {
+fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'_>) {
     if let Some(port) = check.port {
         range::number(report, &path.key("port"), port, 1..=u16::MAX);
     }
@@ -58,7 +58,7 @@ fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) 
     ] {
         range::count(report, &path.key(key), threshold, &range::THRESHOLD);
     }
-    if check.timeout >= check.interval {
+    if check.timeout >= check.interval && report.is_untouched(path) {
         let (timeout, interval) = (
             range::plain(check.timeout.0),
             range::plain(check.interval.0),
@@ -71,7 +71,7 @@ fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) 
     }
 }
 
-fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) {
+fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'_>) {
     let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     let target = &check.path;
     if !target.starts_with('/') {
@@ -106,7 +106,7 @@ fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report) 
     }
 }
 
-fn field(name: &str, value: &str, path: &Path<'_>, report: &mut Report) {
+fn field(name: &str, value: &str, path: &Path<'_>, report: &mut Report<'_>) {
     // RFC 9110, sections 5.1 and 5.5.
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(token) {

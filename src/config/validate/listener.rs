@@ -16,7 +16,7 @@ pub(super) fn validate(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Vec<ValidListener> {
     if load_balancer.listener.is_empty() {
         report.warn(
@@ -50,7 +50,7 @@ fn listener_of(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<ValidListener> {
     let default = {
         let path = path.key("default");

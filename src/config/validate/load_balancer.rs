@@ -13,7 +13,7 @@ use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
 pub(super) fn validate(
     config: &Config,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Vec<ValidLoadBalancer> {
     let path = Path::Root.key("load_balancer");
     let mut names = BTreeMap::new();
@@ -40,7 +40,7 @@ pub(super) fn validate(
     valid
 }
 
-fn check_name(name: &str, path: &Path<'_>, report: &mut Report) {
+fn check_name(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
     name::validate(report, path, name);
     if name.starts_with("internal-") {
         let message = "the name of a load balancer does not begin with `internal-`";
@@ -48,7 +48,11 @@ fn check_name(name: &str, path: &Path<'_>, report: &mut Report) {
     }
 }
 
-fn attributes(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report) -> Attributes {
+fn attributes(
+    load_balancer: &LoadBalancer,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Attributes {
     let timeouts = [
         (
             "idle_timeout",
@@ -90,7 +94,7 @@ fn attributes(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report
     }
 }
 
-fn limits(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report) -> Limits {
+fn limits(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report<'_>) -> Limits {
     let path = path.key("limits");
     let limits = &load_balancer.limits;
     let sizes = [
@@ -102,7 +106,7 @@ fn limits(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report) ->
     for (key, size) in sizes {
         range::size(report, &path.key(key), size);
     }
-    if limits.header > limits.headers {
+    if limits.header > limits.headers && report.is_untouched(path) {
         let (one, all) = (limits.header, limits.headers);
         let message = format!("one header may have {one}, but all together only {all}");
         report.refuse(path.key("header"), message, "`header` is at most `headers`");

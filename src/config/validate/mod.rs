@@ -20,22 +20,18 @@ mod target;
 mod target_group;
 mod zone_policy;
 
-pub(super) use report::Knowledge;
-
 use self::groups::Groups;
 use self::report::Report;
 use super::document::Config;
+use super::fit::Removed;
 use super::path::Path;
 use super::problem::Problem;
 use super::valid::{AccessLogSettings, ValidConfig};
 
-/// Checks a document of which `knowledge` says how complete it is. The problems are not located;
+/// Checks a document, or what remained of it when some was `removed`. The problems are not located;
 /// there is a configuration if none of them is an error.
-pub(super) fn validate(
-    config: &Config,
-    knowledge: Knowledge,
-) -> (Option<ValidConfig>, Vec<Problem>) {
-    let mut report = Report::new(config.ranges, knowledge);
+pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfig>, Vec<Problem>) {
+    let mut report = Report::new(config.ranges, removed);
     let mut groups = Groups::new(&config.target_group);
     settings(config, &mut report);
     let load_balancers = load_balancer::validate(config, &mut groups, &mut report);
@@ -59,7 +55,7 @@ pub(super) fn validate(
 }
 
 /// What belongs to the daemon itself.
-fn settings(config: &Config, report: &mut Report) {
+fn settings(config: &Config, report: &mut Report<'_>) {
     let root = Path::Root;
     if let Some(workers) = config.workers {
         let path = root.key("workers");

@@ -7,7 +7,7 @@ use crate::config::path::Path;
 const CHARACTERS: usize = 32;
 
 /// Checks the name of a load balancer or target group: ALB has the same rules for both.
-pub(super) fn validate(report: &mut Report, path: &Path<'_>, name: &str) {
+pub(super) fn validate(report: &mut Report<'_>, path: &Path<'_>, name: &str) {
     let is_known = |character: char| character.is_ascii_alphanumeric() || character == '-';
     let length = name.chars().count();
     if name.is_empty() {
@@ -33,7 +33,7 @@ pub(super) fn validate(report: &mut Report, path: &Path<'_>, name: &str) {
 }
 
 /// Checks the name of a zone, which is only compared, but stands in logs and labels.
-pub(super) fn zone(report: &mut Report, path: &Path<'_>, zone: Option<&str>) {
+pub(super) fn zone(report: &mut Report<'_>, path: &Path<'_>, zone: Option<&str>) {
     let Some(zone) = zone else {
         return;
     };

@@ -17,7 +17,7 @@ pub(super) const ALL_ADDRESSES: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 pub(super) fn validate(
     load_balancer: &LoadBalancer,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Vec<ValidNode> {
     let path = path.key("nodes");
     let nodes = &load_balancer.nodes;
@@ -43,10 +43,12 @@ fn valid(node: &Node) -> ValidNode {
     }
 }
 
-fn zones(nodes: &[Node], path: &Path<'_>, report: &mut Report) {
+fn zones(nodes: &[Node], path: &Path<'_>, report: &mut Report<'_>) {
     let mut first = BTreeMap::new();
     for (index, node) in nodes.iter().enumerate() {
-        if let Some(&taken) = first.get(&node.zone) {
+        if let Some(&taken) = first.get(&node.zone)
+            && report.is_untouched(path)
+        {
             let message = match &node.zone {
                 Some(zone) => format!("zone `{zone}` has a node already, nodes[{taken}]"),
                 None => format!("a node without a zone is there already, nodes[{taken}]"),
@@ -59,14 +61,14 @@ fn zones(nodes: &[Node], path: &Path<'_>, report: &mut Report) {
     }
 }
 
-fn overlap(address: IpAddr, before: &[Node], path: &Path<'_>, report: &mut Report) {
+fn overlap(address: IpAddr, before: &[Node], path: &Path<'_>, report: &mut Report<'_>) {
     let collides = |node: &Node| overlaps(node.address, address);
     if let Some(taken) = before.iter().position(collides) {
-        let message = match before[taken].address == address {
-            true => format!("nodes[{taken}] has the address {address} already"),
+        let other = before[taken].address;
+        let message = match other == address {
+            true => format!("nodes[{taken}] has the address {address}, too"),
             false => format!(
-                "{} covers {address}: one of them is all addresses",
-                before[taken].address
+                "nodes[{taken}] has the address {other}: one of the two means all addresses"
             ),
         };
         let help = "each node has an address of its own, such as 127.0.0.11 and 127.0.0.12";

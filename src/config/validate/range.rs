@@ -62,18 +62,23 @@ pub(super) const THRESHOLD: Range<u32> = Range {
 };
 
 /// Checks a duration.
-pub(super) fn duration(report: &mut Report, path: &Path<'_>, span: Span, range: &Range<Duration>) {
+pub(super) fn duration(
+    report: &mut Report<'_>,
+    path: &Path<'_>,
+    span: Span,
+    range: &Range<Duration>,
+) {
     within(report, path, &span.0, range, |length| plain(*length));
 }
 
 /// Checks a number of times.
-pub(super) fn count(report: &mut Report, path: &Path<'_>, count: u32, range: &Range<u32>) {
+pub(super) fn count(report: &mut Report<'_>, path: &Path<'_>, count: u32, range: &Range<u32>) {
     within(report, path, &count, range, u32::to_string);
 }
 
 /// Checks a number that has the same range always.
 pub(super) fn number<T: PartialOrd + Display>(
-    report: &mut Report,
+    report: &mut Report<'_>,
     path: &Path<'_>,
     number: T,
     range: RangeInclusive<T>,
@@ -86,12 +91,12 @@ pub(super) fn number<T: PartialOrd + Display>(
 }
 
 /// Checks a number of bytes.
-pub(super) fn size(report: &mut Report, path: &Path<'_>, size: Size) {
+pub(super) fn size(report: &mut Report<'_>, path: &Path<'_>, size: Size) {
     number(report, path, size, Size::from_kib(1)..=Size::from_kib(1024));
 }
 
 fn within<T: PartialOrd>(
-    report: &mut Report,
+    report: &mut Report<'_>,
     path: &Path<'_>,
     value: &T,
     range: &Range<T>,

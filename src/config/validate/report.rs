@@ -3,46 +3,44 @@
 use std::fmt::Display;
 
 use crate::config::document::Ranges;
+use crate::config::fit::Removed;
 use crate::config::problem::Problem;
 
-/// How much of the document is there: what was misspelt cannot be missed.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::config) struct Knowledge {
-    /// Whether all target groups are there, so that a name that is not among them is wrong.
-    pub(in crate::config) all_groups: bool,
-    /// Whether everything is there.
-    pub(in crate::config) everything: bool,
-}
-
-impl Knowledge {
-    /// A document of which nothing was taken out.
-    pub(in crate::config) const COMPLETE: Self = Self {
-        all_groups: true,
-        everything: true,
-    };
-}
-
 /// The problems found so far.
-pub(super) struct Report {
-    /// Which ranges are enforced.
-    pub(super) ranges: Ranges,
-    /// How much of the document is there.
-    pub(super) knowledge: Knowledge,
+pub(super) struct Report<'a> {
+    ranges: Ranges,
+    removed: &'a Removed,
     problems: Vec<Problem>,
 }
 
-impl Report {
-    pub(super) fn new(ranges: Ranges, knowledge: Knowledge) -> Self {
+impl<'a> Report<'a> {
+    pub(super) fn new(ranges: Ranges, removed: &'a Removed) -> Self {
         Self {
             ranges,
-            knowledge,
+            removed,
             problems: Vec::new(),
         }
     }
 
-    /// Whether ALB's ranges and quotas are enforced.
+    /// Whether the whole document is there: what was misspelt cannot be missed.
+    pub(super) fn has_everything(&self) -> bool {
+        self.removed.is_empty()
+    }
+
+    /// Whether all target groups are there.
+    pub(super) fn has_all_groups(&self) -> bool {
+        self.removed.has_all_groups()
+    }
+
+    /// Whether all that was written at `path` is there, so that its parts can be compared.
+    pub(super) fn is_untouched(&self, path: impl Display) -> bool {
+        let path = self.removed.original(&path.to_string());
+        self.removed.is_untouched(&path)
+    }
+
+    /// Whether ALB's ranges and quotas are enforced. Who misspelt "relaxed" meant the others.
     pub(super) fn is_strict(&self) -> bool {
-        self.ranges == Ranges::Alb
+        self.ranges == Ranges::Alb && self.is_untouched("ranges")
     }
 
     /// Adds a problem.
@@ -72,7 +70,7 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        if self.knowledge.everything {
+        if self.has_everything() {
             self.add(Problem::warning(path, message).with_help(help));
         }
     }

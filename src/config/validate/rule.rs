@@ -19,7 +19,7 @@ pub(super) fn validate(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<ValidRule> {
     let conditions = conditions(rule, path, report);
     let action = action::validate(&Actions::of_rule(rule), user, path, groups, report);
@@ -34,7 +34,7 @@ pub(super) fn validate(
     Some(rule)
 }
 
-fn refuse(error: &RuleError, path: &Path<'_>, report: &mut Report) {
+fn refuse(error: &RuleError, path: &Path<'_>, report: &mut Report<'_>) {
     match error {
         RuleError::Priority { .. } => report.error(path.key("priority"), error.to_string()),
         RuleError::NoConditions { .. } => report.refuse(
@@ -47,7 +47,7 @@ fn refuse(error: &RuleError, path: &Path<'_>, report: &mut Report) {
 }
 
 /// All conditions, or none if one is wrong.
-fn conditions(rule: &Rule, path: &Path<'_>, report: &mut Report) -> Option<Vec<Condition>> {
+fn conditions(rule: &Rule, path: &Path<'_>, report: &mut Report<'_>) -> Option<Vec<Condition>> {
     let mut all = Conditions {
         made: Vec::new(),
         refused: false,
@@ -95,7 +95,7 @@ impl Conditions {
 fn listed(
     values: &[String],
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
     make: impl Fn(&[String]) -> Result<Condition, ConditionError>,
 ) -> Option<Option<Condition>> {
     (!values.is_empty()).then(|| each_value(values, path, report, make))
@@ -105,7 +105,7 @@ fn listed(
 fn each_value<T>(
     values: &[String],
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
     make: impl Fn(&[String]) -> Result<T, ConditionError>,
 ) -> Option<T> {
     let mut refused = false;
@@ -121,7 +121,11 @@ fn each_value<T>(
     }
 }
 
-fn header(condition: &HeaderCondition, path: &Path<'_>, report: &mut Report) -> Option<Condition> {
+fn header(
+    condition: &HeaderCondition,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<Condition> {
     let any = ["*".to_owned()];
     if let Err(error) = HttpHeader::new(&condition.name, &any) {
         report.error(path.key("name"), error.to_string());
@@ -132,7 +136,11 @@ fn header(condition: &HeaderCondition, path: &Path<'_>, report: &mut Report) -> 
     })
 }
 
-fn query(condition: &QueryCondition, path: &Path<'_>, report: &mut Report) -> Option<Condition> {
+fn query(
+    condition: &QueryCondition,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<Condition> {
     let pair = |value: &String| (condition.key.clone(), value.clone());
     let any = [pair(&"*".to_owned())];
     if let Err(error) = QueryString::new(&any) {

@@ -22,7 +22,7 @@ enum Owner {
 
 /// Checks that no listener wants what the admin side or another load balancer has. Within one load
 /// balancer, ports are unique anyway.
-pub(super) fn validate(config: &Config, report: &mut Report) {
+pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     let admin = config.admin.address;
     let mut holders: BTreeMap<u16, Vec<Holder>> = BTreeMap::new();
     holders.entry(admin.port()).or_default().push(Holder {
@@ -50,7 +50,9 @@ pub(super) fn validate(config: &Config, report: &mut Report) {
                     |holder: &&Holder| holder.owner != owner && overlaps(holder.address, address);
                 taken.iter().find(collides).map(|holder| holder.owner)
             });
-            if let Some(other) = collision {
+            if let Some(other) = collision
+                && report.is_untouched(balancers)
+            {
                 let other = describe(config, other);
                 let message = format!("port {} is already taken by {other}", listener.port);
                 let help = "choose another port, or give each its own addresses in `nodes`";

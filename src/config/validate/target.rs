@@ -16,7 +16,7 @@ pub(super) fn validate(
     group: &TargetGroup,
     around: &Surroundings<'_>,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Vec<Registration> {
     let path = path.key("targets");
     let mut keys = BTreeMap::new();
@@ -39,7 +39,7 @@ pub(super) fn validate(
     registrations
 }
 
-fn registration(target: &Target, path: &Path<'_>, report: &mut Report) -> Option<Registration> {
+fn registration(target: &Target, path: &Path<'_>, report: &mut Report<'_>) -> Option<Registration> {
     let parsed = address::parse(&target.address);
     let address = match parsed {
         Ok(address) => address,
@@ -67,7 +67,7 @@ fn registration(target: &Target, path: &Path<'_>, report: &mut Report) -> Option
 }
 
 /// A zone without a node is what ALB calls not enabled.
-fn zone(target: &Target, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report) {
+fn zone(target: &Target, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     name::zone(report, path, target.zone.as_deref());
     let Some(zone) = target.zone.as_deref() else {
         return;

@@ -16,7 +16,7 @@ use crate::target_group::Settings;
 pub(super) fn validate(
     config: &Config,
     groups: &Groups<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Vec<ValidTargetGroup> {
     let path = Path::Root.key("target_group");
     let mut names = BTreeMap::new();
@@ -38,7 +38,7 @@ fn target_group(
     group: &TargetGroup,
     groups: &Groups<'_>,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<ValidTargetGroup> {
     let user = groups.user(&group.name);
     if user.is_none() {
@@ -76,7 +76,7 @@ fn target_group(
     })
 }
 
-fn timeouts(group: &TargetGroup, path: &Path<'_>, report: &mut Report) {
+fn timeouts(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
     let delay = path.key("deregistration_delay");
     range::duration(
         report,

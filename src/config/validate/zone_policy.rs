@@ -47,7 +47,7 @@ pub(super) fn validate(
     group: &TargetGroup,
     around: &Surroundings<'_>,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<ZonePolicy> {
     let weighted = !group.zone_weights.is_empty();
     let written = [
@@ -67,6 +67,7 @@ pub(super) fn validate(
                 _ => ZonePolicy::OwnZone,
             })
         }
+        [..] if !report.is_untouched(path) => None,
         [.., (_, last, _)] => {
             let settings: Vec<&str> = written.iter().map(|(_, _, setting)| *setting).collect();
             let message = format!("{} exclude one another", settings.join(" and "));
@@ -77,7 +78,7 @@ pub(super) fn validate(
 }
 
 /// A node's own zone means nothing where no node has one.
-fn needs_zones(around: &Surroundings<'_>, path: &Path<'_>, setting: &str, report: &mut Report) {
+fn needs_zones(around: &Surroundings<'_>, path: &Path<'_>, setting: &str, report: &mut Report<'_>) {
     if let Some(load_balancer) = around.load_balancer
         && around.nodes.is_empty()
     {
@@ -95,7 +96,7 @@ fn weights(
     group: &TargetGroup,
     around: &Surroundings<'_>,
     path: &Path<'_>,
-    report: &mut Report,
+    report: &mut Report<'_>,
 ) -> Option<ZoneWeights> {
     let mut alike: BTreeMap<Zone, u32> = BTreeMap::new();
     let mut by_entry: Tables<'_> = BTreeMap::new();
@@ -132,7 +133,11 @@ fn weights(
 }
 
 /// Every entry's table is tried alone, so that every wrong one is found.
-fn made_by_entry(tables: Tables<'_>, path: &Path<'_>, report: &mut Report) -> Option<ZoneWeights> {
+fn made_by_entry(
+    tables: Tables<'_>,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<ZoneWeights> {
     for (entry, table) in &tables {
         if let Err(error) = ZoneWeights::alike(table.clone()) {
             refuse(&error, &path.key(entry), report);
@@ -143,7 +148,7 @@ fn made_by_entry(tables: Tables<'_>, path: &Path<'_>, report: &mut Report) -> Op
     ZoneWeights::by_entry(named.collect()).ok()
 }
 
-fn refuse(error: &ZoneWeightsError, path: &Path<'_>, report: &mut Report) {
+fn refuse(error: &ZoneWeightsError, path: &Path<'_>, report: &mut Report<'_>) {
     match error {
         ZoneWeightsError::OutOfRange { zone, .. } => {
             report.error(path.key(zone.as_str()), error.to_string());
@@ -153,7 +158,7 @@ fn refuse(error: &ZoneWeightsError, path: &Path<'_>, report: &mut Report) {
 }
 
 /// Traffic can be given to a zone in which a target or at least a node stands.
-fn target_zone(zone: &str, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report) {
+fn target_zone(zone: &str, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let known = around.targets.union(&around.nodes).copied();
     let known: Vec<&str> = known.collect();
     if !known.contains(&zone) {
@@ -162,15 +167,21 @@ fn target_zone(zone: &str, around: &Surroundings<'_>, path: &Path<'_>, report: &
 }
 
 /// A table of its own belongs to a zone in which a node stands.
-fn entry_zone(zone: &str, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report) {
+fn entry_zone(zone: &str, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let known: Vec<&str> = around.nodes.iter().copied().collect();
     if around.load_balancer.is_some() && !known.contains(&zone) {
         unknown_zone("no node", zone, &known, path, report);
     }
 }
 
-fn unknown_zone(nothing: &str, zone: &str, known: &[&str], path: &Path<'_>, report: &mut Report) {
-    if !report.knowledge.everything {
+fn unknown_zone(
+    nothing: &str,
+    zone: &str,
+    known: &[&str],
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    if !report.has_everything() {
         return;
     }
     let near = nearest(zone, known.iter().copied());

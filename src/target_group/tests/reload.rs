@@ -51,10 +51,11 @@ fn a_compiled_group_changes_nothing_before_it_takes_over() {
         Some(&before),
         now,
     );
-    assert_eq!(refused.departing(now).count(), 0);
+    assert_eq!(ids(&refused, now), ["a1".to_owned()].into());
     drop(refused);
     assert_eq!(before.order(3), ["a1", "a2", "a1"]);
     assert_eq!(before.state("a1").health(), TargetHealth::Healthy);
+    assert_eq!(before.state("a1").drains_until(), None);
 }
 
 #[test]
@@ -223,7 +224,9 @@ fn the_targets_of_a_deleted_group_drain() {
         Some(&before),
         now,
     );
+    assert_eq!(ids(&deleted, now).len(), 2, "it is worth keeping");
     deleted.take_over(now);
     assert_eq!(ids(&deleted, now).len(), 2);
+    assert_eq!(ids(&deleted, now + DELAY).len(), 0);
     assert_eq!(before.pick_from("a").unwrap_err(), PickError::NoTargets);
 }

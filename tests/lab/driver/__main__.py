@@ -52,6 +52,8 @@ def main() -> int:
                 _attempt(report, stage)
     except TimeIsUp:
         report.check(f"the run ends within {settings.TIME_LIMIT} s", False)
+    except KeyboardInterrupt:
+        report.check("the run is not interrupted", False)
     finally:
         if options.command == "all":
             signal.alarm(120)

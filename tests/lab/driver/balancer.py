@@ -15,6 +15,7 @@ from settings import Site
 from shell import CommandFailed, Daemon, run, wait_until
 
 ACCESS_LOG = settings.LOGS / "access.log"
+_ADMIN = ("127.0.0.1", settings.ADMIN_PORT)
 _HOSTS = settings.RUNTIME / "hosts"
 
 
@@ -66,7 +67,7 @@ class Elbow:
         return self._admin("/metrics")
 
     def _admin(self, path: str) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", settings.ADMIN_PORT, timeout=5)
+        connection = http.client.HTTPConnection(*_ADMIN, timeout=5)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
@@ -132,6 +133,7 @@ def put_in_front(report: Report, balancer: Balancer) -> None:
         if other is not balancer:
             other.stop()
     if not balancer.running():
+        _require_free((settings.NODE_A, settings.PORT), (settings.NODE_C, settings.PORT), _ADMIN)
         balancer.start()
         report.say(f"{balancer.name} is in front of {settings.URL}, on {settings.NODE_A} and {settings.NODE_C}")
     else:
@@ -140,10 +142,11 @@ def put_in_front(report: Report, balancer: Balancer) -> None:
 
 def wait_healthy(balancer: Balancer) -> None:
     """Until both targets are."""
-    for site in settings.SITES:
-        wait_until(
-            f"{site.id} is healthy", lambda site=site: balancer.health(site)[0] == "healthy", settings.RETURN_LIMIT
-        )
+    wait_until(
+        "both targets are healthy",
+        lambda: all(balancer.health(site)[0] == "healthy" for site in settings.SITES),
+        settings.RETURN_LIMIT,
+    )
 
 
 def stop_all() -> None:
@@ -157,6 +160,17 @@ def write_hosts() -> None:
     with os.fdopen(os.open(_HOSTS, os.O_RDWR | os.O_CREAT, 0o644), "r+") as hosts:
         hosts.write(f"127.0.0.1 localhost\n{names}")
         hosts.truncate()
+
+
+def _require_free(*addresses: tuple[str, int]) -> None:
+    """A stranger on one of the addresses would answer in the balancer's place."""
+    for address in addresses:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(address)
+            except OSError as error:
+                raise CommandFailed(f"{address[0]}:{address[1]} is in use by another program: {error}") from None
 
 
 def _wait_ready(daemon: Daemon, ready: Callable[[], object]) -> None:

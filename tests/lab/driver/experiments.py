@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import containers
+import machine
 import settings
 from balancer import Balancer, wait_healthy, write_hosts
 from browser import Browser
@@ -58,6 +59,7 @@ def stage(report: Report, balancer: Balancer) -> None:
     containers.mend_all()
     wait_healthy(balancer)
     ensure_installed(report)
+    machine.tell_load(report)
     rows = [
         _undisturbed(report, balancer, "nothing happens", "/"),
         # POSTs may not be repeated, and these come at the very pace at which Apache closes its kept connections: 1 s.

@@ -17,7 +17,7 @@ def build_all(report: Report) -> None:
     for name in ("mariadb", "wordpress"):
         if not _present(tag(name)):
             report.say(f"building the image {tag(name)}")
-            docker("build", "--build-arg", f"BASE={BASE}", "--tag", tag(name), _folder(name), timeout=300)
+            docker("build", "--build-arg", f"BASE={BASE}", "--tag", tag(name), _folder(name), timeout=480)
 
 
 def tag(name: str) -> str:
@@ -45,7 +45,7 @@ def _base(report: Report) -> None:
         *("nice", "mmdebstrap", "--quiet", "--variant=minbase", "--mode=root"),
         *(f"--dpkgopt=path-exclude={path}" for path in _LEFT_OUT),
         *(f"--customize-hook={no_services}", "bookworm", archive, settings.MIRROR),
-        timeout=240,
+        timeout=300,
     )
     docker("import", archive, BASE, timeout=120)
     archive.unlink()

@@ -22,7 +22,6 @@ class Load:
 
     def __init__(self, name: str, path: str, *options: object, rate: int = settings.REQUESTS_A_SECOND_A_CLIENT) -> None:
         self._hey = Daemon("hey", log=settings.LOGS / f"hey-{name}.txt")
-        self._hey.log.unlink(missing_ok=True)
         self._hey.start(
             *("hey", "-z", f"{settings.LOAD_LASTS}s", "-c", settings.CLIENTS, "-q", rate),
             *("-t", _REQUEST_LIMIT, "-disable-redirects", "-host", settings.HOST),

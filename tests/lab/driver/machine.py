@@ -60,6 +60,15 @@ def install(report: Report, engine: bool, peer: bool) -> None:
             _POLICY.unlink()
 
 
+def tell_load(report: Report) -> None:
+    """A machine that is busy with other things makes every balancer look bad: say so where it can be read later."""
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors:
+        report.say(
+            f"note: {load:.1f} processes compete for {processors} processors; expect slow answers and lost probes"
+        )
+
+
 def require_root() -> None:
     if os.geteuid() != 0:
         raise CommandFailed("the lab makes networks and containers: run it as root")

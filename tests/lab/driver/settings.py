@@ -55,12 +55,12 @@ CONTENT_VOLUME = "elbow-lab-content"
 # The balancer's two nodes, one a zone, and the site's public name.
 NODE_A = "127.0.0.11"
 NODE_C = "127.0.0.12"
-PORT = 18080
+PORT = 21080
 HOST = f"blog.lab.test:{PORT}"
 URL = f"http://{HOST}"
 HEALTH_PATH = "/wp-login.php"
-ADMIN_PORT = 19900
-PROMETHEUS_PORT = 19990
+ADMIN_PORT = 21900
+PROMETHEUS_PORT = 21990
 
 ELBOW_BIN = Path(os.environ.get("ELBOW_BIN") or CHECKOUT / "target" / "debug" / "elbow").resolve()
 MIRROR = os.environ.get("ELBOW_LAB_MIRROR", "http://deb.debian.org/debian")
@@ -77,9 +77,9 @@ REASON_MISMATCH = "Target.ResponseCodeMismatch"
 # The load, and when it is disturbed (seconds).
 CLIENTS = 4
 REQUESTS_A_SECOND_A_CLIENT = 4
-LOAD_LASTS = 18
+LOAD_LASTS = 20
 BREAK_AT = 3
-AWAY = 8
+AWAY = 9  # longer than the response timeout, 8 s: a request that nobody repeats is lost
 RETURN_LIMIT = 60  # a target that has not returned by then will not
 TIME_LIMIT = 900  # the whole run, image builds on a slow day included
 DISK_NEEDED = 5 * 1024**3

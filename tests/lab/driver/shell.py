@@ -79,7 +79,7 @@ class Daemon:
     def start(self, *command: object) -> None:
         settings.LOGS.mkdir(parents=True, exist_ok=True)
         self.stop()
-        with self.log.open("ab") as log:
+        with self.log.open("wb") as log:
             process = subprocess.Popen(
                 [str(word) for word in command],
                 stdin=subprocess.DEVNULL,

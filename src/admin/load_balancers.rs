@@ -1,0 +1,125 @@
+//! `/load-balancers`: names, nodes, listeners, attributes.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::config::ForwardedFor;
+use crate::snapshot::LoadBalancer;
+
+use super::Context;
+
+#[derive(Debug, Serialize)]
+pub(super) struct LoadBalancers {
+    load_balancers: Vec<LoadBalancerDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct LoadBalancerDocument {
+    name: String,
+    nodes: Vec<Node>,
+    listeners: Vec<Listener>,
+    /// Where it answers, with the ports that the system chose.
+    addresses: Vec<String>,
+    open_connections: usize,
+    attributes: Attributes,
+}
+
+#[derive(Debug, Serialize)]
+struct Node {
+    zone: Option<String>,
+    address: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Listener {
+    port: u16,
+    protocol: &'static str,
+    /// Without the default rule.
+    rules: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Attributes {
+    idle_timeout: String,
+    client_keep_alive: String,
+    header_timeout: String,
+    forwarded_for: ForwardedFor,
+    client_port: bool,
+    preserve_host: bool,
+    drop_invalid_header_fields: bool,
+    max_connections: Option<usize>,
+}
+
+pub(super) async fn list(State(context): State<Context>) -> Json<LoadBalancers> {
+    let snapshot = context.snapshot();
+    let load_balancers = snapshot.load_balancers.iter();
+    Json(LoadBalancers {
+        load_balancers: load_balancers
+            .map(|load_balancer| document(load_balancer, &context))
+            .collect(),
+    })
+}
+
+fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocument {
+    let attributes = &load_balancer.attributes;
+    let nodes = load_balancer.nodes.iter().map(|node| Node {
+        zone: node.zone.as_ref().map(ToString::to_string),
+        address: node.address.to_string(),
+    });
+    let listeners = load_balancer.listeners.iter().map(|listener| Listener {
+        port: listener.port,
+        protocol: "HTTP",
+        rules: listener.rules.rules().len(),
+    });
+    let addresses = context.addresses.of(&load_balancer.name);
+    LoadBalancerDocument {
+        name: load_balancer.name.to_string(),
+        nodes: nodes.collect(),
+        listeners: listeners.collect(),
+        addresses: addresses.iter().map(ToString::to_string).collect(),
+        open_connections: load_balancer.admissions.open(),
+        attributes: Attributes {
+            idle_timeout: span(attributes.idle_timeout),
+            client_keep_alive: span(attributes.client_keep_alive),
+            header_timeout: span(attributes.header_timeout),
+            forwarded_for: attributes.forwarded_for,
+            client_port: attributes.client_port,
+            preserve_host: attributes.preserve_host,
+            drop_invalid_header_fields: attributes.drop_invalid_header_fields,
+            max_connections: attributes.max_connections,
+        },
+    }
+}
+
+/// A time as the configuration writes it, for example `1m`.
+pub(super) fn span(time: Duration) -> String {
+    humantime::format_duration(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn a_load_balancer_is_listed_with_nodes_listeners_and_attributes() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/load-balancers").await.json();
+        let load_balancer = &answer["load_balancers"][0];
+        assert_eq!(load_balancer["name"], "wp-elb");
+        let nodes = json!([
+            { "zone": "a", "address": "127.0.0.11" },
+            { "zone": "c", "address": "127.0.0.12" },
+        ]);
+        assert_eq!(load_balancer["nodes"], nodes);
+        let listeners = json!([{ "port": 8080, "protocol": "HTTP", "rules": 1 }]);
+        assert_eq!(load_balancer["listeners"], listeners);
+        let attributes = &load_balancer["attributes"];
+        assert_eq!(attributes["idle_timeout"], "1m");
+        assert_eq!(attributes["forwarded_for"], "append");
+    }
+}

@@ -1,0 +1,111 @@
+//! `/metrics`, for Prometheus.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
+
+use crate::metrics::{MetricsError, StateMetrics, TargetSample};
+use crate::snapshot::Group;
+use crate::target::{Target, TargetHealth, Zone};
+
+use super::Context;
+use super::answer::Refusal;
+
+/// Prometheus' text format.
+const TEXT: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
+
+/// All figures: those that are counted, and those that the snapshot shows at this moment. With
+/// thousands of targets the text takes a while: no probe shall wait for it.
+pub(super) async fn scrape(State(context): State<Context>) -> Response {
+    let error = match tokio::task::spawn_blocking(move || text(&context)).await {
+        Ok(Ok(text)) => return (TEXT, text).into_response(),
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let help = "this is a fault of Elbow's; please report it";
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error, help).into_response()
+}
+
+fn text(context: &Context) -> Result<String, MetricsError> {
+    let state = StateMetrics::new()?;
+    let now = Instant::now();
+    for group in context.snapshot().all_groups() {
+        hosts(&state, group);
+        for target in group.targets().iter().chain(group.departing(now)) {
+            sample(&state, group, target, now);
+        }
+    }
+    let log = &context.access_log;
+    state.access_log(log.written(), log.dropped());
+    context.metrics.encode(&state)
+}
+
+fn hosts(state: &StateMetrics, group: &Group) {
+    let mut zones: BTreeMap<Option<&Zone>, [usize; 2]> = BTreeMap::new();
+    for (zone, health) in group.health() {
+        let [healthy, unhealthy] = zones.entry(zone).or_default();
+        *healthy += usize::from(health == TargetHealth::Healthy);
+        *unhealthy += usize::from(health == TargetHealth::Unhealthy);
+    }
+    for (zone, [healthy, unhealthy]) in zones {
+        let zone = zone.map_or("", Zone::as_str);
+        let labels = [load_balancer(group), &group.settings().name, zone];
+        state.hosts(labels, healthy, unhealthy);
+    }
+}
+
+fn sample(state: &StateMetrics, group: &Group, target: &Target, now: Instant) {
+    let sample = TargetSample {
+        load_balancer: load_balancer(group),
+        target_group: &group.settings().name,
+        target: &target.key.to_string(),
+        zone: target.zone.as_ref().map_or("", Zone::as_str),
+        state: target.state.describe(now).state.as_str(),
+        in_flight: target.state.in_flight(),
+        requests: target.state.requests(),
+        weight: target.weight,
+    };
+    state.target(sample, &TargetHealth::ALL.map(TargetHealth::as_str));
+}
+
+fn load_balancer(group: &Group) -> &str {
+    group.load_balancer.as_deref().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::admin::sample::Sample;
+    use crate::target::Lease;
+
+    #[tokio::test]
+    async fn a_scrape_shows_hosts_states_and_requests_in_flight() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let lease = Lease::new(sample.target("wordpress", "wp-a", 80), false);
+        let answer = sample.get("/metrics").await;
+        assert!(
+            answer
+                .head
+                .contains("content-type: text/plain; version=0.0.4")
+        );
+        let group = r#"load_balancer="wp-elb",target_group="wordpress""#;
+        let target = r#"target="wp-a:80",target_group="wordpress",zone="a""#;
+        for row in [
+            format!(r#"elbow_healthy_hosts{{{group},zone="a"}} 1"#),
+            format!(r#"elbow_unhealthy_hosts{{{group},zone="c"}} 1"#),
+            format!(r#"elbow_target_health{{load_balancer="wp-elb",state="healthy",{target}}} 1"#),
+            format!(
+                r#"elbow_target_health{{load_balancer="wp-elb",state="unhealthy",{target}}} 0"#
+            ),
+            format!(r#"elbow_target_requests_in_flight{{load_balancer="wp-elb",{target}}} 1"#),
+            format!(r#"elbow_target_requests_total{{load_balancer="wp-elb",{target}}} 1"#),
+            "elbow_access_log_lines_dropped_total 0".to_owned(),
+        ] {
+            assert!(answer.body.contains(&row), "no row {row}\n{}", answer.body);
+        }
+        drop(lease);
+    }
+}

@@ -1,0 +1,185 @@
+//! `/rules`: what every listener does with which requests, in ALB's words.
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::routing::{Condition, FixedResponse, Redirect, RedirectPart, Rule};
+use crate::snapshot::{Action, Forward, Listener, LoadBalancer};
+
+use super::Context;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Listeners {
+    listeners: Vec<ListenerDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct ListenerDocument {
+    load_balancer: String,
+    port: u16,
+    protocol: &'static str,
+    rules: Vec<RuleDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleDocument {
+    /// A number, or `default`, as ALB has it.
+    priority: String,
+    conditions: Vec<ConditionDocument>,
+    action: ActionDocument,
+}
+
+#[derive(Debug, Serialize)]
+struct ConditionDocument {
+    field: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_header_name: Option<String>,
+    values: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum ActionDocument {
+    Forward {
+        target_groups: Vec<ChoiceDocument>,
+    },
+    Redirect {
+        protocol: String,
+        host: String,
+        port: String,
+        path: String,
+        query: String,
+        status_code: u16,
+    },
+    FixedResponse {
+        status_code: u16,
+        content_type: &'static str,
+        message_body: String,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct ChoiceDocument {
+    target_group: String,
+    weight: u32,
+}
+
+pub(super) async fn list(State(context): State<Context>) -> Json<Listeners> {
+    let snapshot = context.snapshot();
+    let documents = snapshot.load_balancers.iter().flat_map(|load_balancer| {
+        let listeners = load_balancer.listeners.iter();
+        listeners.map(|listener| document(load_balancer, listener))
+    });
+    Json(Listeners {
+        listeners: documents.collect(),
+    })
+}
+
+fn document(load_balancer: &LoadBalancer, listener: &Listener) -> ListenerDocument {
+    let rules = listener.rules.rules().iter().map(rule);
+    let default = RuleDocument {
+        priority: "default".to_owned(),
+        conditions: Vec::new(),
+        action: action(listener.rules.default_action()),
+    };
+    ListenerDocument {
+        load_balancer: load_balancer.name.to_string(),
+        port: listener.port,
+        protocol: "HTTP",
+        rules: rules.chain([default]).collect(),
+    }
+}
+
+fn rule(rule: &Rule<Action>) -> RuleDocument {
+    RuleDocument {
+        priority: rule.priority().to_string(),
+        conditions: rule.conditions().iter().map(condition).collect(),
+        action: action(rule.action()),
+    }
+}
+
+fn condition(condition: &Condition) -> ConditionDocument {
+    ConditionDocument {
+        field: condition.kind().as_str(),
+        http_header_name: match condition {
+            Condition::HttpHeader(header) => Some(header.name().to_owned()),
+            _ => None,
+        },
+        values: condition.texts(),
+    }
+}
+
+fn action(action: &Action) -> ActionDocument {
+    match action {
+        Action::Forward(forward) => forward_action(forward),
+        Action::Redirect(redirect) => redirect_action(redirect),
+        Action::FixedResponse(response) => fixed_response_action(response),
+    }
+}
+
+fn forward_action(forward: &Forward) -> ActionDocument {
+    let choices = forward.choices().iter().map(|choice| ChoiceDocument {
+        target_group: choice.group.settings().name.to_string(),
+        weight: choice.weight,
+    });
+    ActionDocument::Forward {
+        target_groups: choices.collect(),
+    }
+}
+
+fn redirect_action(redirect: &Redirect) -> ActionDocument {
+    ActionDocument::Redirect {
+        protocol: redirect.part(RedirectPart::Protocol),
+        host: redirect.part(RedirectPart::Host),
+        port: redirect.part(RedirectPart::Port),
+        path: redirect.part(RedirectPart::Path),
+        query: redirect.part(RedirectPart::Query),
+        status_code: redirect.status().code(),
+    }
+}
+
+fn fixed_response_action(response: &FixedResponse) -> ActionDocument {
+    ActionDocument::FixedResponse {
+        status_code: response.status(),
+        content_type: response.content_type().as_str(),
+        message_body: response.body().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn rules_are_listed_in_order_with_the_default_last() {
+        let sample = Sample::start().await;
+        let expected = json!({ "listeners": [{
+            "load_balancer": "wp-elb",
+            "port": 8080,
+            "protocol": "HTTP",
+            "rules": [
+                {
+                    "priority": "10",
+                    "conditions": [{ "field": "path-pattern", "values": ["/old/*"] }],
+                    "action": {
+                        "type": "redirect", "protocol": "#{protocol}", "host": "#{host}",
+                        "port": "#{port}", "path": "/new/#{path}", "query": "#{query}",
+                        "status_code": 301,
+                    },
+                },
+                {
+                    "priority": "default",
+                    "conditions": [],
+                    "action": {
+                        "type": "forward",
+                        "target_groups": [{ "target_group": "wordpress", "weight": 1 }],
+                    },
+                },
+            ],
+        }] });
+        assert_eq!(sample.get("/rules").await.json(), expected);
+    }
+}

@@ -1,0 +1,86 @@
+//! `/status`: the daemon at a glance.
+
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use super::Context;
+use super::reload::with_sources;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    started: String,
+    uptime_seconds: u64,
+    ready: bool,
+    workers: i64,
+    generation: u64,
+    /// When the configuration in force was taken over.
+    last_reload: Option<String>,
+    /// The configuration that was refused since, if one was.
+    last_refusal: Option<RefusalDocument>,
+    access_log: AccessLogDocument,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusalDocument {
+    time: String,
+    cause: &'static str,
+    error: String,
+}
+
+#[derive(Debug, Serialize)]
+struct AccessLogDocument {
+    lines_written: u64,
+    lines_dropped: u64,
+}
+
+pub(super) async fn show(State(context): State<Context>) -> Json<Status> {
+    let uptime = SystemTime::now().duration_since(context.started);
+    let refusal = context.reload.last_refusal();
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION"),
+        started: time(context.started),
+        uptime_seconds: uptime.unwrap_or_default().as_secs(),
+        ready: context.readiness.is_ready(),
+        workers: context.metrics.workers.get(),
+        generation: context.snapshot().generation,
+        last_reload: context.metrics.reload.last_success().map(time),
+        last_refusal: refusal.map(|refusal| RefusalDocument {
+            time: time(refusal.at),
+            cause: refusal.cause.as_str(),
+            error: with_sources(&refusal.error),
+        }),
+        access_log: AccessLogDocument {
+            lines_written: context.access_log.written(),
+            lines_dropped: context.access_log.dropped(),
+        },
+    })
+}
+
+fn time(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn the_status_tells_version_generation_and_the_last_reload() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/status").await.json();
+        assert_eq!(answer["version"], env!("CARGO_PKG_VERSION"));
+        assert_eq!(answer["generation"], 1);
+        assert_eq!(answer["last_reload"], json!(null));
+        assert_eq!(answer["last_refusal"], json!(null));
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_530_570_180);
+        sample.context.metrics.reload.success(1, at);
+        let answer = sample.get("/status").await.json();
+        assert_eq!(answer["last_reload"], "2018-07-02T22:23:00Z");
+    }
+}

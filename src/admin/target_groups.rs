@@ -1,0 +1,213 @@
+//! `/target-groups`: settings, health check, and what goes through each zone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::snapshot::Group;
+use crate::target::Zone;
+use crate::target_group::{HealthCheck, ZonePolicy, ZoneWeights};
+
+use super::Context;
+use super::load_balancers::span;
+
+#[derive(Debug, Serialize)]
+pub(super) struct TargetGroups {
+    target_groups: Vec<TargetGroupDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct TargetGroupDocument {
+    name: String,
+    /// None when no rule forwards to it.
+    load_balancer: Option<String>,
+    /// Not in the configuration any more; listed while its targets drain.
+    deleted: bool,
+    algorithm: &'static str,
+    zones: Zones,
+    fail_open: bool,
+    deregistration_delay: String,
+    connect_timeout: String,
+    response_timeout: Option<String>,
+    retries: u32,
+    health_check: HealthCheckDocument,
+    targets: usize,
+    traffic: Vec<Traffic>,
+}
+
+/// How traffic is spread over zones.
+#[derive(Debug, Serialize)]
+#[serde(tag = "policy", rename_all = "snake_case")]
+enum Zones {
+    CrossZone,
+    OwnZone,
+    PreferLocal,
+    Weighted {
+        /// By entry zone; `*` stands for every one.
+        weights: BTreeMap<String, BTreeMap<String, u32>>,
+    },
+}
+
+#[derive(Debug, Serialize)]
+struct HealthCheckDocument {
+    enabled: bool,
+    protocol: &'static str,
+    /// A number, or `traffic-port`, as ALB has it.
+    port: String,
+    path: String,
+    host: Option<String>,
+    interval: String,
+    timeout: String,
+    healthy_threshold: u32,
+    unhealthy_threshold: u32,
+    matcher: String,
+}
+
+/// What went to the targets of one zone since the daemon started.
+#[derive(Debug, Serialize)]
+struct Traffic {
+    zone: Option<String>,
+    healthy: usize,
+    unhealthy: usize,
+    requests: u64,
+    connection_errors: u64,
+    unhealthy_routing_requests: u64,
+    connections: i64,
+    idle_connections: i64,
+}
+
+pub(super) async fn list(State(context): State<Context>) -> Json<TargetGroups> {
+    let snapshot = context.snapshot();
+    let in_force = snapshot.groups.values().map(|group| document(group, false));
+    let deleted = snapshot.deleted.iter().map(|group| document(group, true));
+    Json(TargetGroups {
+        target_groups: in_force.chain(deleted).collect(),
+    })
+}
+
+fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
+    let settings = group.settings();
+    TargetGroupDocument {
+        name: settings.name.to_string(),
+        load_balancer: group.load_balancer.as_ref().map(ToString::to_string),
+        deleted,
+        algorithm: settings.algorithm.as_str(),
+        zones: zones(&settings.zones),
+        fail_open: settings.fail_open,
+        deregistration_delay: span(settings.deregistration_delay),
+        connect_timeout: span(settings.connect_timeout),
+        response_timeout: settings.response_timeout.map(span),
+        retries: settings.retries,
+        health_check: health_check(&group.health_check),
+        targets: group.targets().len(),
+        traffic: traffic(group),
+    }
+}
+
+fn zones(policy: &ZonePolicy) -> Zones {
+    match policy {
+        ZonePolicy::CrossZone => Zones::CrossZone,
+        ZonePolicy::OwnZone => Zones::OwnZone,
+        ZonePolicy::PreferLocal => Zones::PreferLocal,
+        ZonePolicy::Weighted(weights) => Zones::Weighted {
+            weights: weight_tables(weights),
+        },
+    }
+}
+
+fn weight_tables(weights: &ZoneWeights) -> BTreeMap<String, BTreeMap<String, u32>> {
+    let entries: Vec<&Zone> = weights.entries().collect();
+    let entries: Vec<(String, Option<&Zone>)> = match entries.is_empty() {
+        true => vec![("*".to_owned(), None)],
+        false => entries
+            .into_iter()
+            .map(|zone| (zone.to_string(), Some(zone)))
+            .collect(),
+    };
+    let tables = entries.into_iter().filter_map(|(name, entry)| {
+        let table = weights.table(entry)?.iter();
+        let table = table.map(|(zone, weight)| (zone.to_string(), *weight));
+        Some((name, table.collect()))
+    });
+    tables.collect()
+}
+
+fn health_check(check: &HealthCheck) -> HealthCheckDocument {
+    HealthCheckDocument {
+        enabled: check.enabled,
+        protocol: check.protocol.as_str(),
+        port: match check.port {
+            Some(port) => port.to_string(),
+            None => "traffic-port".to_owned(),
+        },
+        path: check.path.clone(),
+        host: check.host.clone(),
+        interval: span(check.interval),
+        timeout: span(check.timeout),
+        healthy_threshold: check.thresholds.healthy,
+        unhealthy_threshold: check.thresholds.unhealthy,
+        matcher: check.matcher.to_string(),
+    }
+}
+
+fn traffic(group: &Group) -> Vec<Traffic> {
+    let targets = group.targets().iter();
+    let zones: BTreeSet<Option<&Zone>> = targets.map(|target| target.zone.as_ref()).collect();
+    let traffic = zones.into_iter().map(|zone| {
+        let metrics = group.metrics.zone(zone.map(Zone::as_str));
+        Traffic {
+            zone: zone.map(ToString::to_string),
+            healthy: group.healthy_count(zone),
+            unhealthy: group.unhealthy_count(zone),
+            requests: metrics.requests.get(),
+            connection_errors: metrics.connection_errors.get(),
+            unhealthy_routing_requests: metrics.unhealthy_routing_requests.get(),
+            connections: metrics.connections.get(),
+            idle_connections: metrics.idle_connections.get(),
+        }
+    });
+    traffic.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn a_target_group_is_listed_with_albs_defaults_and_its_zones() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let answer = sample.get("/target-groups").await.json();
+        let group = &answer["target_groups"][1];
+        assert_eq!(group["name"], "wordpress");
+        assert_eq!(group["algorithm"], "round_robin");
+        assert_eq!(group["zones"], json!({ "policy": "cross_zone" }));
+        assert_eq!(group["deregistration_delay"], "5m");
+        let check = &group["health_check"];
+        assert_eq!(check["port"], "traffic-port");
+        assert_eq!(check["matcher"], "200");
+        assert_eq!(
+            (&check["interval"], &check["timeout"]),
+            (&json!("30s"), &json!("5s"))
+        );
+        let zones: Vec<_> = [0, 1]
+            .map(|zone| &group["traffic"][zone])
+            .map(|zone| {
+                (
+                    zone["zone"].clone(),
+                    zone["healthy"].clone(),
+                    zone["unhealthy"].clone(),
+                )
+            })
+            .into();
+        let expected = [
+            (json!("a"), json!(1), json!(0)),
+            (json!("c"), json!(0), json!(1)),
+        ];
+        assert_eq!(zones, expected);
+    }
+}

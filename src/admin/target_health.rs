@@ -1,0 +1,236 @@
+//! `/target-health` and `/target-groups/{group}/health`: what ALB's `DescribeTargetHealth` says of
+//! every target, with the probes that it rests on.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::snapshot::{Group, Snapshot};
+use crate::target::{HealthReason, Outcome, ProbeRecord, Target};
+
+use super::Context;
+use super::answer::{Refusal, listed};
+
+#[derive(Debug, Serialize)]
+pub(super) struct TargetGroups {
+    target_groups: Vec<GroupHealth>,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupHealth {
+    target_group: String,
+    load_balancer: Option<String>,
+    targets: Vec<TargetDescription>,
+}
+
+#[derive(Debug, Serialize)]
+struct TargetDescription {
+    target: TargetIdentity,
+    weight: u32,
+    health_check_port: u16,
+    target_health: TargetHealthDocument,
+    in_flight: u32,
+    /// For which it was chosen since it was registered.
+    requests: u64,
+    /// Not in the configuration any more; listed until its deregistration delay has elapsed.
+    departing: bool,
+    /// The newest last.
+    probes: Vec<Probe>,
+}
+
+#[derive(Debug, Serialize)]
+struct TargetIdentity {
+    id: String,
+    port: u16,
+    address: String,
+    /// What the address, a host name, was last found to stand for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_address: Option<String>,
+    availability_zone: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct TargetHealthDocument {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Probe {
+    time: String,
+    outcome: &'static str,
+    status: Option<u16>,
+    latency_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    detail: String,
+}
+
+pub(super) async fn list(State(context): State<Context>) -> Json<TargetGroups> {
+    let snapshot = context.snapshot();
+    let now = Instant::now();
+    Json(TargetGroups {
+        target_groups: snapshot
+            .all_groups()
+            .map(|group| describe(group, now))
+            .collect(),
+    })
+}
+
+pub(super) async fn of_group(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+) -> Result<Json<TargetGroups>, Refusal> {
+    let snapshot = context.snapshot();
+    let group = find_group(&snapshot, &name)?;
+    Ok(Json(TargetGroups {
+        target_groups: vec![describe(group, Instant::now())],
+    }))
+}
+
+/// The group of that name, also one that is deleted and drains; else which there are.
+pub(super) fn find_group<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a Group, Refusal> {
+    let mut groups = snapshot.all_groups();
+    let group = groups.find(|group| *group.settings().name == *name);
+    group.map(|group| &**group).ok_or_else(|| {
+        let names = snapshot.all_groups().map(|group| &group.settings().name);
+        Refusal::not_found(
+            format!("there is no target group {name:?}"),
+            format!("target groups: {}", listed(names)),
+        )
+    })
+}
+
+fn describe(group: &Group, now: Instant) -> GroupHealth {
+    let registered = group.targets().iter().map(|target| (target, false));
+    let departing = group.departing(now).map(|target| (target, true));
+    GroupHealth {
+        target_group: group.settings().name.to_string(),
+        load_balancer: group.load_balancer.as_ref().map(ToString::to_string),
+        targets: registered
+            .chain(departing)
+            .map(|(target, departing)| TargetDescription {
+                target: identity(target),
+                weight: target.weight,
+                health_check_port: group.health_check.port.unwrap_or(target.address.port()),
+                target_health: health(target, now),
+                in_flight: target.state.in_flight(),
+                requests: target.state.requests(),
+                departing,
+                probes: target.state.probes().into_iter().map(probe).collect(),
+            })
+            .collect(),
+    }
+}
+
+fn identity(target: &Target) -> TargetIdentity {
+    TargetIdentity {
+        id: target.key.id.to_string(),
+        port: target.key.port,
+        address: target.address.to_string(),
+        resolved_address: target.state.resolved().map(|address| address.to_string()),
+        availability_zone: target.zone.as_ref().map(ToString::to_string),
+    }
+}
+
+fn health(target: &Target, now: Instant) -> TargetHealthDocument {
+    let health = target.state.describe(now);
+    TargetHealthDocument {
+        state: health.state.as_str(),
+        reason: health.reason.as_ref().map(HealthReason::code),
+        description: health.reason.as_ref().map(ToString::to_string),
+    }
+}
+
+fn probe(record: ProbeRecord) -> Probe {
+    let (outcome, reason) = match &record.outcome {
+        Outcome::Pass => ("pass", None),
+        Outcome::Fail(reason) => ("fail", Some(reason.code())),
+    };
+    Probe {
+        time: humantime::format_rfc3339_millis(record.at).to_string(),
+        outcome,
+        status: record.status,
+        latency_ms: (record.latency.as_secs_f64() * 1e6).round() / 1e3,
+        reason,
+        detail: record.detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::admin::sample::Sample;
+
+    #[tokio::test]
+    async fn every_target_has_its_state_reason_and_description() {
+        let sample = Sample::start().await;
+        sample.probe_all();
+        let answer = sample.get("/target-groups/wordpress/health").await.json();
+        let group = &answer["target_groups"][0];
+        assert_eq!(group["load_balancer"], "wp-elb");
+        let healthy = json!({
+            "target": { "id": "wp-a", "port": 80, "address": "10.0.0.6:80", "availability_zone": "a" },
+            "weight": 1,
+            "health_check_port": 80,
+            "target_health": { "state": "healthy" },
+            "in_flight": 0,
+            "requests": 0,
+            "departing": false,
+            "probes": [{
+                "time": "2018-07-02T22:23:00.000Z", "outcome": "pass", "status": null,
+                "latency_ms": 1.5,
+            }],
+        });
+        assert_eq!(group["targets"][0], healthy);
+        let unhealthy = json!({
+            "state": "unhealthy",
+            "reason": "Target.ResponseCodeMismatch",
+            "description": "Health checks failed with these codes: [301]",
+        });
+        assert_eq!(group["targets"][1]["target_health"], unhealthy);
+        let probe = json!({
+            "time": "2018-07-02T22:23:00.000Z", "outcome": "fail", "status": 301,
+            "latency_ms": 1.5, "reason": "Target.ResponseCodeMismatch", "detail": "<moved>",
+        });
+        assert_eq!(group["targets"][1]["probes"], json!([probe, probe]));
+        let state = &group["targets"][2]["target_health"]["state"];
+        assert_eq!(state, "initial");
+    }
+
+    #[tokio::test]
+    async fn a_group_in_no_rule_is_listed_with_unused_targets() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/target-health").await.json();
+        let groups = answer["target_groups"].as_array().map(Vec::len);
+        assert_eq!(groups, Some(2));
+        let spare = &answer["target_groups"][0];
+        assert_eq!(spare["target_group"], "spare");
+        assert_eq!(spare["load_balancer"], json!(null));
+        let health = json!({
+            "state": "unused",
+            "reason": "Target.NotInUse",
+            "description":
+                "Target group is not configured to receive traffic from the load balancer",
+        });
+        assert_eq!(spare["targets"][0]["target_health"], health);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_group_is_answered_with_those_that_exist() {
+        let sample = Sample::start().await;
+        let answer = sample.get("/target-groups/wordpres/health").await;
+        assert_eq!(answer.status, 404);
+        let document = json!({
+            "error": "there is no target group \"wordpres\"",
+            "help": "target groups: spare, wordpress",
+        });
+        assert_eq!(answer.json(), document);
+    }
+}

@@ -1,0 +1,68 @@
+//! What went wrong with a command, and the exit code for it.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use thiserror::Error;
+
+use crate::app::StartError;
+use crate::demo::DemoError;
+use crate::telemetry::TelemetryError;
+
+use super::remote::RemoteError;
+
+/// `EX_USAGE` of sysexits.h, which other proxies use for a bad configuration, too.
+const BAD_CONFIGURATION: u8 = 64;
+
+/// Why a command did not do what it should.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A running daemon, or a check, has refused a configuration; the text says why.
+    #[error("{0}")]
+    Refused(String),
+    /// A second signal came before the shutdown was over.
+    #[error("ended before requests in flight had finished")]
+    Forced,
+}
+
+impl Failure {
+    /// Says it on standard error.
+    pub(super) fn report(&self) -> ExitCode {
+        eprintln!("{}", self.text());
+        ExitCode::from(self.exit_code())
+    }
+
+    fn text(&self) -> String {
+        let mut text = match self {
+            // A refusal is rendered as a compiler would; it says "error" itself.
+            Self::Refused(text) => return text.clone(),
+            Self::Start(error) if error.is_bad_configuration() => error.to_string(),
+            other => format!("elbow: {other}"),
+        };
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused(_) => BAD_CONFIGURATION,
+            Self::Start(error) if error.is_bad_configuration() => BAD_CONFIGURATION,
+            _ => 1,
+        }
+    }
+}

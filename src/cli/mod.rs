@@ -1,0 +1,162 @@
+//! The commands: what can be typed after `elbow`, and what the exit code says.
+//!
+//! Look at [`Command`]: its doc comments are the help texts. Each command is a file of its own.
+//! Nothing is decided here that a test or another program could not ask of the library.
+
+mod check;
+mod daemon;
+mod failure;
+mod reload;
+mod remote;
+mod status;
+mod table;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::LogForm;
+
+use failure::Failure;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all went well, 64 the configuration is wrong, 1 anything else.
+Logs go to standard error; ELBOW_LOG says how much, for example ELBOW_LOG=debug.";
+
+/// An elastic load balancer of your own: AWS ALB's behaviour as one daemon on your machines.
+#[derive(Debug, Parser)]
+#[command(name = "elbow", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the load balancer
+    ///
+    /// The configuration is read again when the file changes, on SIGHUP, and by `elbow reload`; one
+    /// that is wrong changes nothing. SIGTERM and SIGINT let requests in flight finish, a second
+    /// one does not. SIGUSR1 reopens the access log.
+    #[command(after_help = EXIT_CODES)]
+    Run {
+        /// The configuration file; `elbow check` says what is wrong with one
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Run the load balancer with four small sites to play with
+    ///
+    /// The real daemon with a built-in configuration: two sites with a target in each of two zones,
+    /// all on loopback. Stop a target and watch the balancer notice, and nothing fail.
+    Demo {
+        /// The port to open in a browser
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+        /// The port of the admin address; the targets take the four ports after it
+        #[arg(long, default_value_t = 9900, value_parser = clap::value_parser!(u16).range(1..=65531))]
+        admin_port: u16,
+        /// Print the built-in configuration, a good start for one of your own, and end
+        #[arg(long)]
+        print_config: bool,
+        #[command(flatten)]
+        log: Log,
+    },
+    /// Say all that is wrong with a configuration file
+    ///
+    /// Every problem at once, with its line and what would be right. Starts nothing. Exit code 0 if
+    /// the file can be used, 64 if not.
+    Check {
+        /// The configuration file
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration, for editors
+    Schema,
+    /// Have a running daemon read its configuration again
+    ///
+    /// Prints what has changed, or why the configuration was refused; then the one before stays in
+    /// force, and the exit code is 64.
+    Reload {
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Show what a running daemon balances, and the health of every target
+    Status {
+        #[command(flatten)]
+        admin: Admin,
+    },
+}
+
+/// Where a running daemon is asked.
+#[derive(Clone, Copy, Debug, Args)]
+struct Admin {
+    /// The daemon's admin address
+    #[arg(
+        long = "admin",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:9900"
+    )]
+    address: SocketAddr,
+}
+
+/// How a daemon logs.
+#[derive(Clone, Copy, Debug, Args)]
+struct Log {
+    /// The form of the log on standard error
+    #[arg(long = "log-format", value_enum, default_value_t)]
+    form: LogForm,
+}
+
+/// Obeys the command line. What goes wrong is said on standard error.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run { config, log } => daemon::run(config, log.form),
+        Command::Demo {
+            print_config: true,
+            port,
+            admin_port,
+            ..
+        } => daemon::print_demo(port, admin_port),
+        Command::Demo {
+            port,
+            admin_port,
+            log,
+            ..
+        } => daemon::demo(port, admin_port, log.form),
+        Command::Check { file } => check::check(&file),
+        Command::Schema => check::schema(),
+        Command::Reload { admin } => reload::reload(admin.address),
+        Command::Status { admin } => status::status(admin.address),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_text_fits_a_terminal_and_says_what_it_does() {
+        for command in Cli::command().get_subcommands_mut() {
+            let help = command.render_long_help().to_string();
+            assert!(command.get_about().is_some(), "{help}");
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100, "{line}");
+            }
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! `elbow status`: what a running daemon balances, as one page of text.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::Failure;
+use super::remote::{self, RemoteError};
+use super::table::Table;
+
+/// `/status`, as far as it is printed.
+#[derive(Debug, Deserialize)]
+struct Daemon {
+    version: String,
+    uptime_seconds: u64,
+    ready: bool,
+    workers: i64,
+    generation: u64,
+    last_refusal: Option<Refusal>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Refusal {
+    time: String,
+    cause: String,
+    error: String,
+}
+
+/// `/load-balancers`
+#[derive(Debug, Deserialize)]
+struct LoadBalancers {
+    load_balancers: Vec<LoadBalancer>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LoadBalancer {
+    name: String,
+    addresses: Vec<String>,
+    open_connections: usize,
+}
+
+/// `/target-health`
+#[derive(Debug, Deserialize)]
+struct Groups {
+    target_groups: Vec<Group>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Group {
+    target_group: String,
+    load_balancer: Option<String>,
+    targets: Vec<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Target {
+    target: Identity,
+    target_health: Health,
+    weight: u32,
+    in_flight: u32,
+    probes: Vec<Probe>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Identity {
+    id: String,
+    address: String,
+    availability_zone: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Health {
+    state: String,
+    reason: Option<String>,
+    description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Probe {
+    time: String,
+    outcome: String,
+    status: Option<u16>,
+    latency_ms: f64,
+    #[serde(default)]
+    detail: String,
+}
+
+/// Prints what the daemon balances.
+pub(super) fn status(admin: SocketAddr) -> Result<(), Failure> {
+    let daemon: Daemon = fetch(admin, "/status")?;
+    let balancers: LoadBalancers = fetch(admin, "/load-balancers")?;
+    let groups: Groups = fetch(admin, "/target-health")?;
+    print!("{}", page(&daemon, &balancers, &groups));
+    Ok(())
+}
+
+fn fetch<T: DeserializeOwned>(admin: SocketAddr, path: &str) -> Result<T, RemoteError> {
+    remote::parse(admin, &remote::ask(admin, Method::GET, path)?)
+}
+
+fn page(daemon: &Daemon, balancers: &LoadBalancers, groups: &Groups) -> String {
+    let mut page = heading(daemon);
+    let mut table = Table::new(["LOAD BALANCER", "LISTENS ON", "CONNECTIONS"]);
+    for balancer in &balancers.load_balancers {
+        let mut first = true;
+        for address in &balancer.addresses {
+            let (name, open) = match std::mem::take(&mut first) {
+                true => (balancer.name.clone(), balancer.open_connections.to_string()),
+                false => Default::default(),
+            };
+            table.row([name, address.clone(), open]);
+        }
+        if first {
+            let open = balancer.open_connections.to_string();
+            table.row([balancer.name.clone(), "nothing".to_owned(), open]);
+        }
+    }
+    let _ = write!(page, "\n{table}");
+    for group in &groups.target_groups {
+        let _ = write!(page, "\n{}", group_section(group));
+    }
+    page
+}
+
+// Writing to a string cannot fail, here and below.
+fn heading(daemon: &Daemon) -> String {
+    let uptime = Duration::from_secs(daemon.uptime_seconds);
+    let mut text = format!(
+        "Elbow {}, {}, up {}, {} workers, configuration {}\n",
+        daemon.version,
+        if daemon.ready { "ready" } else { "NOT READY" },
+        humantime::format_duration(uptime),
+        daemon.workers,
+        daemon.generation,
+    );
+    if let Some(refusal) = &daemon.last_refusal {
+        let _ = write!(
+            text,
+            "\nA newer configuration was refused at {} ({}):\n{}\n",
+            refusal.time, refusal.cause, refusal.error
+        );
+    }
+    text
+}
+
+fn group_section(group: &Group) -> String {
+    let healthy = group
+        .targets
+        .iter()
+        .filter(|target| target.target_health.state == "healthy")
+        .count();
+    let mut text = format!(
+        "Target group {}{}: {healthy} of {} healthy\n",
+        group.target_group,
+        match &group.load_balancer {
+            Some(name) => format!(" of {name}"),
+            None => ", in no rule".to_owned(),
+        },
+        group.targets.len(),
+    );
+    let mut table = Table::new([
+        "TARGET",
+        "ADDRESS",
+        "ZONE",
+        "WEIGHT",
+        "STATE",
+        "IN FLIGHT",
+        "LAST PROBE",
+        "REASON",
+    ]);
+    for target in &group.targets {
+        table.row([
+            target.target.id.clone(),
+            target.target.address.clone(),
+            target
+                .target
+                .availability_zone
+                .clone()
+                .unwrap_or_else(|| "-".to_owned()),
+            target.weight.to_string(),
+            target.target_health.state.clone(),
+            target.in_flight.to_string(),
+            target
+                .probes
+                .last()
+                .map_or_else(|| "-".to_owned(), last_probe),
+            reason(&target.target_health),
+        ]);
+    }
+    let _ = write!(text, "{table}");
+    text
+}
+
+/// `12:00:03 pass 200 in 1.2 ms`
+fn last_probe(probe: &Probe) -> String {
+    let clock = probe.time.split_once('T').map_or("", |(_, clock)| clock);
+    let clock = clock.get(..8).unwrap_or(clock);
+    let status = probe
+        .status
+        .map_or_else(String::new, |status| format!(" {status}"));
+    let mut text = format!(
+        "{clock} {}{status} in {:.1} ms",
+        probe.outcome, probe.latency_ms
+    );
+    if !probe.detail.is_empty() {
+        let _ = write!(text, " ({})", probe.detail);
+    }
+    text
+}
+
+fn reason(health: &Health) -> String {
+    match (&health.reason, &health.description) {
+        (Some(code), Some(words)) => format!("{code}: {words}"),
+        (Some(code), None) => code.clone(),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_sees_state_reason_and_last_probe_at_a_glance() {
+        let daemon: Daemon = serde_json::from_str(
+            r#"{ "version": "0.1.0", "uptime_seconds": 3700, "ready": true, "workers": 2,
+                 "generation": 4, "last_refusal": null }"#,
+        )
+        .unwrap();
+        let balancers: LoadBalancers = serde_json::from_str(
+            r#"{ "load_balancers": [{ "name": "web", "open_connections": 3,
+                 "addresses": ["127.0.0.11:80", "127.0.0.12:80"] }] }"#,
+        )
+        .unwrap();
+        let groups: Groups = serde_json::from_str(
+            r#"{ "target_groups": [{ "target_group": "site", "load_balancer": "web", "targets": [
+              { "target": { "id": "a", "address": "10.0.0.6:80", "availability_zone": "1a" },
+                "target_health": { "state": "healthy" }, "weight": 1, "in_flight": 2, "probes": [] },
+              { "target": { "id": "b", "address": "10.0.2.9:80", "availability_zone": null },
+                "target_health": { "state": "unhealthy", "reason": "Target.Timeout",
+                  "description": "Request timed out" }, "weight": 2, "in_flight": 0, "probes": [
+                  { "time": "2026-01-02T03:04:05.678Z", "outcome": "fail", "status": null,
+                    "latency_ms": 5000.4, "detail": "no answer" }] }] }] }"#,
+        )
+        .unwrap();
+        let shown = page(&daemon, &balancers, &groups);
+        let expected = "\
+Elbow 0.1.0, ready, up 1h 1m 40s, 2 workers, configuration 4
+
+LOAD BALANCER  LISTENS ON     CONNECTIONS
+web            127.0.0.11:80  3
+               127.0.0.12:80
+
+Target group site of web: 1 of 2 healthy
+TARGET  ADDRESS      ZONE  WEIGHT  STATE      IN FLIGHT  LAST PROBE                              REASON
+a       10.0.0.6:80  1a    1       healthy    2          -
+b       10.0.2.9:80  -     2       unhealthy  0          03:04:05 fail in 5000.4 ms (no answer)  Target.Timeout: Request timed out
+";
+        assert_eq!(shown, expected);
+    }
+}
