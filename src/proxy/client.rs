@@ -24,16 +24,31 @@ const LINGER_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: Stream,
-    /// The client's end.
-    pub(super) address: SocketAddr,
-    /// The node's end.
-    pub(super) local: SocketAddr,
     pub(super) vigil: Vigil,
     /// Asks to finish the request in flight and to close.
     pub(super) drain: CancellationToken,
     opened: Instant,
     /// What came after the last request's end.
     carried: Vec<u8>,
+}
+
+/// The two ends of a client's connection.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) client: SocketAddr,
+    /// The client's address as text, made once: every request carries it.
+    pub(super) client_ip: String,
+    pub(super) node: SocketAddr,
+}
+
+impl Ends {
+    pub(super) fn new(client: SocketAddr, node: SocketAddr) -> Self {
+        Self {
+            client,
+            client_ip: client.ip().to_string(),
+            node,
+        }
+    }
 }
 
 /// When the first byte of a request came.
@@ -64,16 +79,9 @@ pub(super) enum Incoming {
 }
 
 impl Client {
-    pub(super) fn new(
-        stream: Stream,
-        address: SocketAddr,
-        local: SocketAddr,
-        drain: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(stream: Stream, drain: CancellationToken) -> Self {
         Self {
             stream,
-            address,
-            local,
             vigil: Vigil::default(),
             drain,
             opened: Instant::now(),
