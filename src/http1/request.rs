@@ -1,6 +1,6 @@
 //! The head of a request.
 
-use super::field::{Span, with_room};
+use super::field::{Span, is_whole, with_room};
 use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Version};
 
 /// The form of a request target (RFC 9112 section 3.2). Authority-form serves CONNECT only and is
@@ -207,9 +207,8 @@ impl Index {
     fn of(head: &[u8]) -> Result<Self, HeadError> {
         let (version, method, target, fields) = with_room(|room| {
             let mut request = httparse::Request::new(&mut []);
-            if request.parse_with_uninit_headers(head, room)?.is_partial() {
-                return Err(httparse::Error::Token);
-            }
+            let parsed = request.parse_with_uninit_headers(head, room)?;
+            is_whole(parsed, head)?;
             let line = request.version.zip(request.method).zip(request.path);
             let ((minor, method), target) = line.ok_or(httparse::Error::Token)?;
             Ok((

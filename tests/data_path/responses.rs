@@ -48,6 +48,10 @@ async fn a_malformed_response_is_502_and_nothing_of_it_reaches_the_client() {
             with("Transfer-Encoding: chunked\r\n\r\nevil"),
         ),
         (
+            "line of white space among lone LFs",
+            "HTTP/1.1 200 OK\nX-A: b\n\x0c\nX-B: evil\nContent-Length: 4\n\nevil".to_owned(),
+        ),
+        (
             "head over 32 KiB",
             with(&format!("X-A: {}", "evil".repeat(9000))),
         ),
