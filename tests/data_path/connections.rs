@@ -148,7 +148,7 @@ async fn what_a_target_sends_unasked_is_answered_to_nobody() {
         })
         .await;
         let elbow = Elbow::before(&[&target], "", "").await;
-        for _ in 0..5 {
+        for _ in 0..2 {
             let mut client = Client::connect(elbow.address()).await;
             assert_eq!(client.get("/").await.text(), "ok");
             let closed = "elbow_target_idle_connections";
@@ -158,7 +158,7 @@ async fn what_a_target_sends_unasked_is_answered_to_nobody() {
             })
             .await;
         }
-        assert_eq!(target.connections(), 5);
+        assert_eq!(target.connections(), 2);
     }
 }
 
@@ -303,7 +303,7 @@ async fn a_body_whose_start_is_gone_is_not_sent_again() {
 
 #[tokio::test]
 async fn a_get_leaves_a_target_that_turns_unhealthy_while_it_waits_and_a_post_stays() {
-    for (request, leaves) in [(GET, true), (POST, false)] {
+    for (request, leaves, patience) in [(GET, true, "9s"), (POST, false, "2s")] {
         // Hangs once a request of a client has come, for that and for probes.
         let hung = Arc::new(AtomicBool::new(false));
         let noticed = Arc::clone(&hung);
@@ -325,7 +325,7 @@ async fn a_get_leaves_a_target_that_turns_unhealthy_while_it_waits_and_a_post_st
         let spare = Target::answering(OK).await;
         let elbow = Elbow::start(&format!(
             "[[load_balancer]]\nname = \"lb\"\nnodes = [{{ address = \"127.0.0.1\" }}]\n\
-             idle_timeout = \"5s\"\n\
+             idle_timeout = \"{patience}\"\n\
              listener = [{{ port = 0, default = {{ forward = \"group\" }} }}]\n\
              [[target_group]]\nname = \"group\"\n\
              {}\n\
