@@ -246,6 +246,18 @@ pub(super) fn with_room<'h, T>(
     }
 }
 
+/// That the parser and the scanner agree on where a head ends. What lies behind the parser's end
+/// would go on with the last line, and look like a body there.
+pub(super) fn is_whole(
+    parsed: httparse::Status<usize>,
+    head: &[u8],
+) -> Result<(), httparse::Error> {
+    match parsed {
+        httparse::Status::Complete(end) if end == head.len() => Ok(()),
+        _ => Err(httparse::Error::Token),
+    }
+}
+
 fn refusal(error: httparse::Error) -> HeadError {
     match error {
         httparse::Error::Version => HeadError::Version,

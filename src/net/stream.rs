@@ -5,7 +5,9 @@ use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -40,6 +42,12 @@ impl Stream {
     pub fn split(&mut self) -> (Reader<'_>, Writer<'_>) {
         let (reader, writer) = self.0.split();
         (Reader(reader), Writer(writer))
+    }
+
+    /// Makes the end of this connection a reset, which nobody takes for an orderly end.
+    pub fn reset_when_dropped(&self) {
+        // Fails only on a socket that is dead already.
+        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
     }
 
     /// Whether nothing has come from the peer, no data and no end, as far as the runtime knows. No
@@ -83,10 +91,22 @@ impl Reader<'_> {
     ///
     /// The connection is broken.
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        if buffer.capacity() - buffer.len() < ROOM {
-            buffer.reserve(4 * ROOM);
-        }
+        make_room(buffer);
         self.0.read_buf(buffer).await
+    }
+
+    /// The same without waiting; `None` if there was nothing after all. The runtime calls every new
+    /// connection ready once, until a read has shown otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The connection is broken.
+    pub fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        make_room(buffer);
+        match self.0.try_read_buf(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            other => other.map(Some),
+        }
     }
 }
 
@@ -104,16 +124,21 @@ impl Writer<'_> {
     pub async fn send<const N: usize>(
         &mut self,
         mut parts: [&[u8]; N],
-        sent: &mut u64,
+        sent: &AtomicU64,
     ) -> io::Result<()> {
         poll_fn(|cx| {
-            while parts.iter().any(|part| !part.is_empty()) {
-                let slices = parts.map(IoSlice::new);
-                let count = ready!(Pin::new(&mut self.0).poll_write_vectored(cx, &slices))?;
+            while let Some(first) = parts.iter().position(|part| !part.is_empty()) {
+                let writer = Pin::new(&mut self.0);
+                // A plain write is the cheaper system call.
+                let only = parts[first + 1..].iter().all(|part| part.is_empty());
+                let count = ready!(match only {
+                    true => writer.poll_write(cx, parts[first]),
+                    false => writer.poll_write_vectored(cx, &parts.map(IoSlice::new)),
+                })?;
                 if count == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }
-                *sent += count as u64;
+                sent.fetch_add(count as u64, Ordering::Relaxed);
                 advance(&mut parts, count);
             }
             Poll::Ready(Ok(()))
@@ -128,6 +153,12 @@ impl Writer<'_> {
     /// The connection is broken.
     pub async fn finish(&mut self) -> io::Result<()> {
         self.0.shutdown().await
+    }
+}
+
+fn make_room(buffer: &mut Vec<u8>) {
+    if buffer.capacity() - buffer.len() < ROOM {
+        buffer.reserve(4 * ROOM);
     }
 }
 
@@ -158,7 +189,7 @@ mod tests {
     async fn all_parts_arrive_in_order_however_large() {
         let (mut near, mut far) = pair().await;
         let large = vec![7; 3_000_000];
-        let mut sent = 0;
+        let sent = AtomicU64::new(0);
         let (_, mut writer) = near.split();
         let (mut reader, _) = far.split();
         let mut received = Vec::new();
@@ -167,9 +198,9 @@ mod tests {
                 reader.read(&mut received).await.unwrap();
             }
         };
-        let (outcome, ()) = tokio::join!(writer.send([b"abc", &large, b"def"], &mut sent), receive);
+        let (outcome, ()) = tokio::join!(writer.send([b"abc", &large, b"def"], &sent), receive);
         outcome.unwrap();
-        assert_eq!(sent, 3_000_006);
+        assert_eq!(sent.into_inner(), 3_000_006);
         assert!(received.starts_with(b"abc\x07") && received.ends_with(b"\x07def"));
     }
 

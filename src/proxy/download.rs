@@ -13,8 +13,12 @@ use crate::http1::{
 };
 use crate::net::{Reader, Writer};
 
+/// Content up to this size is copied behind the head: one plain write costs less than a vectored
+/// one.
+const WITH_HEAD: usize = 8 * 1024;
+
 /// What both directions of an exchange tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// The request has been sent to its end.
     pub(super) uploaded: AtomicBool,
@@ -23,6 +27,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// `uploaded`: the request is only a head, or has been sent whole with it.
+    pub(super) fn new(uploaded: bool) -> Self {
+        Self {
+            uploaded: AtomicBool::new(uploaded),
+            answered: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn is_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
@@ -166,7 +178,11 @@ impl Download<'_, '_> {
             .framing(&buffer, self.request.head.has_method("HEAD"))
             .map_err(ProxyError::ResponseHead)?;
         let coding = BodyCoding::of(framing, self.request.head.version());
-        let keep_alive = self.may_keep_alive && coding != BodyCoding::UntilClose;
+        self.record.ends_with_connection = coding == BodyCoding::UntilClose;
+        // A request that is still coming may never be read to its end (RFC 9112 section 9.6).
+        let keep_alive = self.may_keep_alive
+            && coding != BodyCoding::UntilClose
+            && !self.progress.is_uploading();
         let decided = ToClient {
             framing,
             coding,
@@ -205,12 +221,14 @@ impl Download<'_, '_> {
         self.record.answered(head.status());
         self.progress.answered.store(true, Ordering::Relaxed);
         let content = &buffer[head.len()..head.len() + content];
-        if decided.coding == BodyCoding::Chunked {
-            let mut line = [0; 18];
-            let [a, b, c, d, e, f] = chunk(content, end, &mut line);
-            self.send([&out, a, b, c, d, e, f]).await?;
+        let mut line = [0; 18];
+        let parts = coded(decided.coding, content, end, &mut line);
+        if content.len() <= WITH_HEAD {
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+            self.send([&out]).await?;
         } else {
-            self.send([&out, content]).await?;
+            let [a, b, c, d, e, f] = parts;
+            self.send([&out, a, b, c, d, e, f]).await?;
         }
         buffers::give(out);
         Ok(())
@@ -240,27 +258,39 @@ impl Download<'_, '_> {
             let found = body.decode(buffer).map_err(ProxyError::ResponseBody)?;
             ended |= found.done;
             clean = found.consumed == buffer.len();
-            let content = &buffer[..found.content];
-            if coding == BodyCoding::Chunked {
-                let end = ended.then(|| body.trailers());
-                let mut line = [0; 18];
-                self.send(chunk(content, end, &mut line)).await?;
-            } else {
-                self.send([content]).await?;
-            }
+            let end = ended.then(|| body.trailers());
+            let mut line = [0; 18];
+            let parts = coded(coding, &buffer[..found.content], end, &mut line);
+            self.send(parts).await?;
         }
         Ok(clean)
     }
 
-    /// Writes to the client, which may take the idle timeout to accept it.
+    /// Writes to the client, which may be as slow as it likes but not stop for the idle timeout.
     async fn send<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), ProxyError> {
         let idle = self.request.attributes().idle_timeout;
-        let sending = self.client.send(parts, &mut self.record.sent);
-        match self.patience.vigil.wait(idle, sending).await {
+        let sent = &self.record.sent;
+        let sending = self.client.send(parts, sent);
+        let vigil = &mut self.patience.vigil;
+        match vigil.wait_while_moving(idle, sent, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(ProxyError::ClientClosed),
             Err(_) => Err(ProxyError::ClientTimeout),
         }
+    }
+}
+
+/// Content as it goes to the client, with the end of the body if that is known: parts to be written
+/// in order.
+fn coded<'a>(
+    coding: BodyCoding,
+    content: &'a [u8],
+    end: Option<&'a [u8]>,
+    line: &'a mut [u8; 18],
+) -> [&'a [u8]; 6] {
+    match coding {
+        BodyCoding::Chunked => chunk(content, end, line),
+        BodyCoding::Plain | BodyCoding::UntilClose => [content, b"", b"", b"", b"", b""],
     }
 }
 

@@ -216,6 +216,9 @@ impl Proxy {
             record.non_compliant();
         }
         if record.has_status() {
+            if record.ends_with_connection {
+                client.stream.reset_when_dropped();
+            }
             return After::Close;
         }
         let status = error.status();
