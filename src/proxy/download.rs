@@ -264,11 +264,8 @@ impl Download<'_, '_> {
     async fn send<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), ProxyError> {
         let idle = self.request.attributes().idle_timeout;
         let sending = self.client.send(parts, &mut self.record.sent);
-        match self.patience.vigil.wait(idle, sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ProxyError::ClientClosed),
-            Err(_) => Err(ProxyError::ClientTimeout),
-        }
+        let sent = self.patience.deliver(idle, sending).await?;
+        sent.map_err(|_| ProxyError::ClientClosed)
     }
 }
 
