@@ -212,6 +212,7 @@ impl Download<'_, '_> {
         to_client(&mut out, self.request.head, head, buffer, decided);
         self.record.answered(head.status());
         self.progress.answered.store(true, Ordering::Relaxed);
+        self.patience.may_leave = false;
         let content = &buffer[head.len()..head.len() + content];
         if decided.coding == BodyCoding::Chunked {
             let mut line = [0; 18];
