@@ -29,11 +29,30 @@ pub(super) struct Client {
     /// The node's end.
     pub(super) local: SocketAddr,
     pub(super) vigil: Vigil,
-    /// Asks to finish the request in flight and to close.
-    pub(super) drain: CancellationToken,
-    opened: Instant,
+    pub(super) stay: Stay,
     /// What came after the last request's end.
     carried: Vec<u8>,
+}
+
+/// How long a client's connection may stay open.
+#[derive(Debug)]
+pub(super) struct Stay {
+    /// Asks to finish the request in flight and to close.
+    drain: CancellationToken,
+    opened: Instant,
+}
+
+impl Stay {
+    /// Whether the connection may serve another request: not while draining, and not longer than
+    /// `client_keep_alive`.
+    pub(super) fn goes_on(&self, attributes: &Attributes) -> bool {
+        !self.is_draining() && self.opened.elapsed() < attributes.client_keep_alive
+    }
+
+    /// Whether it was asked to end.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
 }
 
 /// When the first byte of a request came.
@@ -75,16 +94,12 @@ impl Client {
             address,
             local,
             vigil: Vigil::default(),
-            drain,
-            opened: Instant::now(),
+            stay: Stay {
+                drain,
+                opened: Instant::now(),
+            },
             carried: Vec::new(),
         }
-    }
-
-    /// Whether the connection may serve another request: not while draining, and not longer than
-    /// `client_keep_alive`.
-    pub(super) fn may_stay_open(&self, attributes: &Attributes) -> bool {
-        !self.drain.is_cancelled() && self.opened.elapsed() < attributes.client_keep_alive
     }
 
     /// Keeps what came after the request that has just been served.
@@ -157,7 +172,7 @@ impl Client {
                     ready = reader.ready() => if ready.is_err() {
                         return More::End;
                     },
-                    () = self.drain.cancelled(), if arrival.is_none() => return More::End,
+                    () = self.stay.drain.cancelled(), if arrival.is_none() => return More::End,
                 }
                 if bytes.capacity() == 0 {
                     *bytes = buffers::take();

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buffers;
+use super::client::Stay;
 use super::error::ProxyError;
 use super::headers::{BodyCoding, ToClient, to_client};
 use super::patience::{Patience, never};
@@ -72,7 +73,7 @@ pub(super) struct Download<'d, 'r> {
     pub(super) record: &'d mut RequestRecord<'r>,
     pub(super) patience: Patience<'d>,
     pub(super) progress: &'d Progress,
-    pub(super) may_keep_alive: bool,
+    pub(super) stay: &'d Stay,
 }
 
 impl Download<'_, '_> {
@@ -171,10 +172,12 @@ impl Download<'_, '_> {
             .map_err(ProxyError::ResponseHead)?;
         let coding = BodyCoding::of(framing, self.request.head.version());
         self.record.ends_with_connection = coding == BodyCoding::UntilClose;
-        // A request that is still coming may never be read to its end (RFC 9112 section 9.6).
-        let keep_alive = self.may_keep_alive
+        // Decided as late as this, because the daemon may have begun to shut down since the request
+        // came. One that is still coming may never be read to its end (RFC 9112 section 9.6).
+        let keep_alive = self.request.head.keeps_alive()
             && coding != BodyCoding::UntilClose
-            && !self.progress.is_uploading();
+            && !self.progress.is_uploading()
+            && self.stay.goes_on(self.request.attributes());
         let decided = ToClient {
             framing,
             coding,
