@@ -177,7 +177,7 @@ impl Client {
                 if bytes.capacity() == 0 {
                     *bytes = buffers::take();
                 }
-                match reader.try_read(bytes) {
+                match reader.try_read(bytes).await {
                     Ok(Some(1..)) => return More::Bytes,
                     Ok(Some(0)) | Err(_) => return More::End,
                     Ok(None) if bytes.is_empty() => buffers::give(mem::take(bytes)),
