@@ -1,12 +1,14 @@
 //! Takes the framing off a body as its bytes come in, and puts the chunked coding on.
 
-use super::field::with_room;
-use super::{FieldName, Framing, HeadError};
+use super::{FieldName, Framing};
 
 /// A size line with its extensions may be this long.
 const SIZE_LINE: usize = 1024;
 /// All trailer fields together may be this large.
 const TRAILERS: usize = 16 * 1024;
+
+/// There may be as many trailer fields.
+const MOST_TRAILERS: usize = 64;
 
 /// Why a body was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,12 +22,6 @@ pub enum BodyError {
     /// The connection ended before the body did.
     #[error("body ended early")]
     Truncated,
-}
-
-impl From<HeadError> for BodyError {
-    fn from(_: HeadError) -> Self {
-        Self::Trailer
-    }
 }
 
 /// What one call of [`BodyDecoder::decode`] found.
@@ -222,21 +218,19 @@ fn take(raw: &mut [u8], found: &mut Decoded, most: u64) -> u64 {
 
 /// Trailers may not say anything about framing, routing or the connection (RFC 9110 section 6.5.1).
 fn permitted_trailers(section: &[u8]) -> Result<Vec<u8>, BodyError> {
+    let mut room = [httparse::EMPTY_HEADER; MOST_TRAILERS];
+    let parsed = httparse::parse_headers(section, &mut room).map_err(|_| BodyError::Trailer)?;
+    let httparse::Status::Complete((_, fields)) = parsed else {
+        return Err(BodyError::Trailer);
+    };
     let mut permitted = Vec::new();
-    with_room(|room| {
-        httparse::parse_headers(section, room).map(|status| {
-            if let httparse::Status::Complete((_, fields)) = status {
-                for field in fields {
-                    if FieldName::is_permitted_trailer(field.name) {
-                        permitted.extend_from_slice(field.name.as_bytes());
-                        permitted.extend_from_slice(b": ");
-                        permitted.extend_from_slice(field.value);
-                        permitted.extend_from_slice(b"\r\n");
-                    }
-                }
+    for field in fields {
+        if FieldName::is_permitted_trailer(field.name) {
+            for part in [field.name.as_bytes(), b": ", field.value, b"\r\n"] {
+                permitted.extend_from_slice(part);
             }
-        })
-    })?;
+        }
+    }
     Ok(permitted)
 }
 

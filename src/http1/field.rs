@@ -1,5 +1,8 @@
 //! Header fields by position in the head they stand in; nothing is copied.
 
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
 use smallvec::SmallVec;
 
 use super::HeadError;
@@ -48,6 +51,7 @@ pub enum FieldName {
     ProxyConnection,
     Te,
     Trailer,
+    Date,
     UserAgent,
     Forwarded,
     XForwardedFor,
@@ -64,7 +68,7 @@ impl FieldName {
     fn of(name: &[u8]) -> Self {
         let known: &[(&[u8], Self)] = match name.len() {
             2 => &[(b"te", Self::Te)],
-            4 => &[(b"host", Self::Host)],
+            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
             6 => &[(b"expect", Self::Expect)],
             7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
             9 => &[(b"forwarded", Self::Forwarded)],
@@ -92,9 +96,12 @@ impl FieldName {
             ],
             _ => &[],
         };
+        // The first letter tells nearly all apart from what else is as long.
+        let first =
+            |known: &[u8]| name.first().map(u8::to_ascii_lowercase) == known.first().copied();
         known
             .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known))
+            .find(|(known, _)| first(known) && name.eq_ignore_ascii_case(known))
             .map_or(Self::Other, |(_, field)| *field)
     }
 
@@ -115,7 +122,8 @@ impl FieldName {
     /// or concerns the connection.
     pub(super) fn is_permitted_trailer(name: &str) -> bool {
         let known = Self::of(name.as_bytes());
-        known == Self::Other && !name.eq_ignore_ascii_case("authorization")
+        matches!(known, Self::Other | Self::Date | Self::UserAgent)
+            && !name.eq_ignore_ascii_case("authorization")
     }
 
     /// What a client cannot have removed by naming it in Connection: the balancer's own fields, and
@@ -135,7 +143,7 @@ impl FieldName {
 }
 
 /// One field line.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Field<'a> {
     /// Which field it is, if the balancer cares.
     pub known: FieldName,
@@ -143,15 +151,28 @@ pub struct Field<'a> {
     pub name: &'a [u8],
     /// The value without surrounding white space.
     pub value: &'a [u8],
+    /// Where the whole line stands in the head, with its line end.
+    pub line: Range<usize>,
 }
 
 impl Field<'_> {
     /// Whether ALB calls the name valid: letters, digits and hyphens.
     pub fn has_valid_name(&self) -> bool {
-        self.name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+        is_valid_name(self.name)
     }
+}
+
+fn is_valid_name(name: &[u8]) -> bool {
+    const VALID: [bool; 256] = {
+        let mut valid = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            valid[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'-';
+            byte += 1;
+        }
+        valid
+    };
+    name.iter().all(|byte| VALID[usize::from(*byte)])
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -162,29 +183,50 @@ struct Position {
 }
 
 /// The field lines of one head, in order.
-#[derive(Clone, Debug, Default)]
-pub struct Fields(SmallVec<[Position; USUAL]>);
+#[derive(Clone, Debug)]
+pub struct Fields {
+    positions: SmallVec<[Position; USUAL]>,
+    /// Where the last line ends and the empty one begins.
+    end: usize,
+    valid_names: bool,
+}
 
 impl Fields {
     pub(super) fn index(parsed: &[httparse::Header<'_>], head: &[u8]) -> Self {
-        Self(
-            parsed
-                .iter()
-                .map(|header| Position {
-                    known: FieldName::of(header.name.as_bytes()),
-                    name: Span::of(header.name.as_bytes(), head),
-                    value: Span::of(header.value, head),
-                })
-                .collect(),
-        )
+        let mut valid_names = true;
+        let positions = parsed.iter().map(|header| {
+            let name = header.name.as_bytes();
+            valid_names &= is_valid_name(name);
+            Position {
+                known: FieldName::of(name),
+                name: Span::of(name, head),
+                value: Span::of(header.value, head),
+            }
+        });
+        Self {
+            positions: positions.collect(),
+            end: head.len() - b"\r\n".len(),
+            valid_names,
+        }
+    }
+
+    /// Whether ALB calls all names valid.
+    pub(super) fn have_valid_names(&self) -> bool {
+        self.valid_names
     }
 
     pub(super) fn iter<'a>(&'a self, head: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
-        self.0.iter().map(move |position| Field {
-            known: position.known,
-            name: position.name.get(head),
-            value: position.value.get(head),
-        })
+        let next = self.positions.iter().skip(1);
+        let ends = next.map(|next| next.name.start as usize);
+        self.positions
+            .iter()
+            .zip(ends.chain([self.end]))
+            .map(move |(position, end)| Field {
+                known: position.known,
+                name: position.name.get(head),
+                value: position.value.get(head),
+                line: position.name.start as usize..end,
+            })
     }
 
     pub(super) fn values<'a>(
@@ -192,22 +234,24 @@ impl Fields {
         head: &'a [u8],
         name: FieldName,
     ) -> impl Iterator<Item = &'a [u8]> {
-        self.0
+        self.positions
             .iter()
             .filter(move |position| position.known == name)
             .map(move |position| position.value.get(head))
     }
 }
 
+/// A place for one field that a parser finds; not cleared before.
+pub(super) type Room<'h> = MaybeUninit<httparse::Header<'h>>;
+
 /// Runs a parser of httparse with room for the usual number of fields, and once more with room for
 /// the most when that was too little.
 pub(super) fn with_room<'h, T>(
-    mut parse: impl FnMut(&mut [httparse::Header<'h>]) -> Result<T, httparse::Error>,
+    mut parse: impl FnMut(&mut [Room<'h>]) -> Result<T, httparse::Error>,
 ) -> Result<T, HeadError> {
-    let mut usual = [httparse::EMPTY_HEADER; 2 * USUAL];
-    match parse(&mut usual) {
+    match parse(&mut [const { Room::uninit() }; 2 * USUAL]) {
         Err(httparse::Error::TooManyHeaders) => {
-            let mut most = vec![httparse::EMPTY_HEADER; MOST];
+            let mut most: Vec<Room<'h>> = (0..MOST).map(|_| Room::uninit()).collect();
             parse(&mut most).map_err(refusal)
         }
         other => other.map_err(refusal),

@@ -64,6 +64,11 @@ impl RequestHead {
         self.text(self.method)
     }
 
+    /// Whether this is the method. Cheaper than comparing the text.
+    pub fn has_method(&self, method: &str) -> bool {
+        self.method.get(&self.bytes) == method.as_bytes()
+    }
+
     /// The version.
     pub fn version(&self) -> Version {
         self.version
@@ -134,7 +139,7 @@ impl RequestHead {
     pub fn upgrade(&self) -> Option<&[u8]> {
         let asks = self.options.upgrade
             && self.version == Version::Http11
-            && self.method() == "GET"
+            && self.has_method("GET")
             && self.framing.is_empty();
         let is_http_2 = |protocol: &[u8]| {
             let name = protocol.trim_ascii().to_ascii_lowercase();
@@ -150,6 +155,16 @@ impl RequestHead {
             && self
                 .value(FieldName::Expect)
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    }
+
+    /// The head as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.end]
+    }
+
+    /// Whether ALB calls the names of all fields valid: letters, digits and hyphens.
+    pub fn has_valid_names(&self) -> bool {
+        self.fields.have_valid_names()
     }
 
     /// The length of the head in bytes.
@@ -191,8 +206,8 @@ struct Index {
 impl Index {
     fn of(head: &[u8]) -> Result<Self, HeadError> {
         let (version, method, target, fields) = with_room(|room| {
-            let mut request = httparse::Request::new(room);
-            if request.parse(head)?.is_partial() {
+            let mut request = httparse::Request::new(&mut []);
+            if request.parse_with_uninit_headers(head, room)?.is_partial() {
                 return Err(httparse::Error::Token);
             }
             let line = request.version.zip(request.method).zip(request.path);

@@ -23,8 +23,10 @@ impl ResponseHead {
     pub fn parse(bytes: &[u8], end: usize) -> Result<Self, HeadError> {
         let head = &bytes[..end];
         let (version, status, reason, fields) = with_room(|room| {
-            let mut response = httparse::Response::new(room);
-            if response.parse(head)?.is_partial() {
+            let mut response = httparse::Response::new(&mut []);
+            let parser = httparse::ParserConfig::default();
+            let parsed = parser.parse_response_with_uninit_headers(&mut response, head, room)?;
+            if parsed.is_partial() {
                 return Err(httparse::Error::Token);
             }
             let line = response.version.zip(response.code);
@@ -85,19 +87,19 @@ impl ResponseHead {
         self.end == 0
     }
 
-    /// How the body is delimited, given what was asked (RFC 9112 section 6.3).
+    /// How the body is delimited, given whether HEAD was asked (RFC 9112 section 6.3).
     ///
     /// # Errors
     ///
     /// The fields contradict each other.
-    pub fn framing(&self, bytes: &[u8], method: &str) -> Result<Framing, HeadError> {
+    pub fn framing(&self, bytes: &[u8], to_head: bool) -> Result<Framing, HeadError> {
         let framing = Framing::of(
             &self.fields,
             &bytes[..self.end],
             self.version,
             Framing::UntilClose,
         )?;
-        let bodiless = method == "HEAD" || matches!(self.status, 100..=199 | 204 | 304);
+        let bodiless = to_head || matches!(self.status, 100..=199 | 204 | 304);
         Ok(if bodiless { Framing::Empty } else { framing })
     }
 
@@ -117,7 +119,7 @@ mod tests {
     use super::*;
 
     fn framing(head: &str, method: &str) -> Result<Framing, HeadError> {
-        ResponseHead::parse(head.as_bytes(), head.len())?.framing(head.as_bytes(), method)
+        ResponseHead::parse(head.as_bytes(), head.len())?.framing(head.as_bytes(), method == "HEAD")
     }
 
     #[test]

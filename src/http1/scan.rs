@@ -23,6 +23,7 @@ pub struct HeadScanner {
     position: usize,
     line_start: usize,
     fields_start: Option<usize>,
+    lone_lf: bool,
 }
 
 impl HeadScanner {
@@ -34,6 +35,7 @@ impl HeadScanner {
             position: 0,
             line_start: 0,
             fields_start: None,
+            lone_lf: false,
         }
     }
 
@@ -60,7 +62,10 @@ impl HeadScanner {
             self.position = newline + 1;
             let line = match line.strip_suffix(b"\r") {
                 Some(line) => line,
-                None if self.lenient => line,
+                None if self.lenient => {
+                    self.lone_lf = true;
+                    line
+                }
                 None => return Err(HeadError::BareLf),
             };
             self.check_length(line.len())?;
@@ -76,6 +81,18 @@ impl HeadScanner {
         self.position = bytes.len();
         self.check_length(bytes.len() - self.line_start)?;
         Ok(None)
+    }
+
+    /// The head that was found, with CRLF at the end of each line.
+    pub fn with_crlf(&self, head: &[u8]) -> Option<Vec<u8>> {
+        self.lone_lf.then(|| {
+            let lines = head.split_inclusive(|byte| *byte == b'\n');
+            let text = lines.map(|line| line.trim_ascii_end());
+            text.flat_map(|line| [line, b"\r\n"])
+                .flatten()
+                .copied()
+                .collect()
+        })
     }
 
     fn check_length(&self, line: usize) -> Result<(), HeadError> {
@@ -128,7 +145,13 @@ mod tests {
             Err(HeadError::BareLf)
         );
         let mut response = HeadScanner::response(LIMITS);
-        assert_eq!(response.scan(b"HTTP/1.1 200 OK\na: b\n\n"), Ok(Some(22)));
+        let head = b"HTTP/1.1 200 OK\na: b\n\n";
+        assert_eq!(response.scan(head), Ok(Some(22)));
+        let rewritten = b"HTTP/1.1 200 OK\r\na: b\r\n\r\n";
+        assert_eq!(
+            response.with_crlf(head).as_deref(),
+            Some(rewritten.as_slice())
+        );
     }
 
     #[test]

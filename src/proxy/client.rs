@@ -24,10 +24,6 @@ const LINGER_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Client {
     pub(super) stream: Stream,
-    /// The client's end.
-    pub(super) address: SocketAddr,
-    /// The node's end.
-    pub(super) local: SocketAddr,
     pub(super) vigil: Vigil,
     pub(super) stay: Stay,
     /// What came after the last request's end.
@@ -52,6 +48,25 @@ impl Stay {
     /// Whether it was asked to end.
     pub(super) fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
+    }
+}
+
+/// The two ends of a client's connection.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) client: SocketAddr,
+    /// The client's address as text, made once: every request carries it.
+    pub(super) client_ip: String,
+    pub(super) node: SocketAddr,
+}
+
+impl Ends {
+    pub(super) fn new(client: SocketAddr, node: SocketAddr) -> Self {
+        Self {
+            client,
+            client_ip: client.ip().to_string(),
+            node,
+        }
     }
 }
 
@@ -83,16 +98,9 @@ pub(super) enum Incoming {
 }
 
 impl Client {
-    pub(super) fn new(
-        stream: Stream,
-        address: SocketAddr,
-        local: SocketAddr,
-        drain: CancellationToken,
-    ) -> Self {
+    pub(super) fn new(stream: Stream, drain: CancellationToken) -> Self {
         Self {
             stream,
-            address,
-            local,
             vigil: Vigil::default(),
             stay: Stay {
                 drain,

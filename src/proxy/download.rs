@@ -107,7 +107,11 @@ impl Download<'_, '_> {
         });
         loop {
             let end = scanner.scan(buffer).map_err(ProxyError::ResponseHead)?;
-            if let Some(end) = end {
+            if let Some(mut end) = end {
+                if let Some(rewritten) = scanner.with_crlf(&buffer[..end]) {
+                    buffer.splice(..end, rewritten.iter().copied());
+                    end = rewritten.len();
+                }
                 return ResponseHead::parse(buffer, end).map_err(ProxyError::ResponseHead);
             }
             // The clock runs only once the target has the whole request.
@@ -168,7 +172,7 @@ impl Download<'_, '_> {
         mut buffer: Vec<u8>,
     ) -> Result<Downloaded, ProxyError> {
         let framing = head
-            .framing(&buffer, self.request.head.method())
+            .framing(&buffer, self.request.head.has_method("HEAD"))
             .map_err(ProxyError::ResponseHead)?;
         let coding = BodyCoding::of(framing, self.request.head.version());
         self.record.ends_with_connection = coding == BodyCoding::UntilClose;

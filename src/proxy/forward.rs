@@ -102,7 +102,9 @@ impl Proxy {
                 (Err(error), None) => return Err(ProxyError::NoTarget(error)),
             };
             let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));
-            metrics.requests.inc();
+            if tried.is_empty() {
+                metrics.requests.inc();
+            }
             if lease.is_fail_open() {
                 metrics.unhealthy_routing_requests.inc();
             }
@@ -111,7 +113,7 @@ impl Proxy {
                 lease: &lease,
                 metrics,
                 fresh: false,
-                may_leave: left > 0 && request.is_idempotent(),
+                may_leave: left > 0 && request.idempotent,
             };
             loop {
                 let failure = match self
@@ -124,7 +126,7 @@ impl Proxy {
                 let situation = Situation {
                     reached: failure.reached,
                     reused: failure.reused,
-                    idempotent: request.is_idempotent(),
+                    idempotent: request.idempotent,
                     intact: upload.rewind(),
                     left,
                 };
@@ -160,7 +162,7 @@ impl Proxy {
         record.target(address, attempt.lease.zone.as_ref());
         let pooled = match attempt.fresh {
             true => None,
-            false => self.pool.take(address, !request.is_idempotent()),
+            false => self.pool.take(address, !request.idempotent),
         };
         let mut connection = match pooled {
             Some(connection) => connection,
@@ -310,8 +312,7 @@ async fn send_head(
             attributes: request.attributes(),
             host: request.host,
             scheme: Scheme::Http,
-            client: request.client,
-            local: request.local,
+            ends: request.ends,
             trace_id: &record.trace_id,
         },
     );

@@ -35,7 +35,7 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use answer::{Answer, error_page};
-use client::{Arrival, Client, Incoming};
+use client::{Arrival, Client, Ends, Incoming};
 pub use error::{Fault, ProxyError};
 use headers::{Host, MOST_ADDRESSES, TraceId, address_count};
 use pool::Pool;
@@ -59,6 +59,14 @@ pub struct Proxy {
     snapshots: Mutex<Cache>,
     log: LogBuffer,
     pool: Pool,
+}
+
+/// The entrance of a connection as one snapshot has it. An idle connection may keep that of an
+/// old one; its next request does not.
+#[derive(Debug)]
+struct View {
+    generation: u64,
+    entrance: Arc<Entrance>,
 }
 
 /// What becomes of a client's connection after a request.
@@ -111,22 +119,23 @@ impl Proxy {
         entrance: EntranceKey,
         drain: CancellationToken,
     ) {
-        let Some(mut entrance) = self.current(&entrance) else {
+        let Some(mut view) = self.view(&entrance) else {
             return;
         };
-        let mut client = Client::new(Stream::new(stream), client, local, drain);
+        let ends = Ends::new(client, local);
+        let mut client = Client::new(Stream::new(stream), drain);
         loop {
-            let incoming = client.next(&entrance.load_balancer.attributes).await;
-            // A listener that has been removed meanwhile still serves what its connections bring.
-            if let Some(current) = self.current(&entrance.key) {
-                entrance = current;
-            }
+            let attributes = &view.entrance.load_balancer.attributes;
+            let incoming = client.next(attributes).await;
+            self.refresh(&mut view);
+            let entrance = &*view.entrance;
             let after = match incoming {
                 Incoming::Request(head, arrival) => {
-                    self.handle(&mut client, &entrance, head, arrival).await
+                    self.handle(&mut client, entrance, &ends, head, arrival)
+                        .await
                 }
                 Incoming::Refused(error, bytes, arrival) => {
-                    let mut record = self.open(&client, &entrance, arrival);
+                    let mut record = RequestRecord::open(&self.log, entrance, &ends, arrival);
                     record.received = bytes as u64;
                     self.refuse(&mut client, &error, true, &mut record).await
                 }
@@ -140,17 +149,26 @@ impl Proxy {
         }
     }
 
-    fn current(&self, key: &EntranceKey) -> Option<Arc<Entrance>> {
-        self.snapshots.lock().load().entrance(key).map(Arc::clone)
+    fn view(&self, key: &EntranceKey) -> Option<View> {
+        let mut snapshots = self.snapshots.lock();
+        let snapshot = snapshots.load();
+        Some(View {
+            generation: snapshot.generation,
+            entrance: Arc::clone(snapshot.entrance(key)?),
+        })
     }
 
-    fn open<'r>(
-        &'r self,
-        client: &Client,
-        entrance: &'r Entrance,
-        arrival: Arrival,
-    ) -> RequestRecord<'r> {
-        RequestRecord::open(&self.log, entrance, client.address, client.local, arrival)
+    /// Reads the current snapshot: once a request. A listener that has been removed meanwhile still
+    /// serves what its connections bring.
+    fn refresh(&self, view: &mut View) {
+        let mut snapshots = self.snapshots.lock();
+        let snapshot = snapshots.load();
+        if snapshot.generation != view.generation {
+            view.generation = snapshot.generation;
+            if let Some(entrance) = snapshot.entrance(&view.entrance.key) {
+                view.entrance = Arc::clone(entrance);
+            }
+        }
     }
 
     /// Serves one request. Cannot fail: what goes wrong becomes an answer.
@@ -158,14 +176,16 @@ impl Proxy {
         &self,
         client: &mut Client,
         entrance: &Entrance,
+        ends: &Ends,
         head: RequestHead,
         arrival: Arrival,
     ) -> After {
         let after = {
-            let mut record = self.open(client, entrance, arrival);
+            let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
             record.received = head.len() as u64;
             record.head = Some(&head);
-            match self.respond(client, entrance, &head, &mut record).await {
+            let request = admit(entrance, ends, &head);
+            match self.respond(client, request, &mut record).await {
                 Ok(after) => after,
                 Err(error) => {
                     let unread = !head.framing().is_empty();
@@ -223,16 +243,15 @@ impl Proxy {
     async fn respond<'r>(
         &self,
         client: &mut Client,
-        entrance: &'r Entrance,
-        head: &'r RequestHead,
+        request: Result<Request<'r>, ProxyError>,
         record: &mut RequestRecord<'r>,
     ) -> Result<After, ProxyError> {
-        let mut request = admit(client, entrance, head)?;
+        let mut request = request?;
         record.host = Some(request.host);
         record.note_header_names();
         record.trace(TraceId::new);
-        let fields = HeadFields(head);
-        let matched = entrance.listener.rules.find(&request.view(&fields));
+        let fields = HeadFields(request.head);
+        let matched = request.entrance.listener.rules.find(&request.view(&fields));
         record.matched(matched.priority);
         match matched.action {
             Action::Redirect(redirect) => self.redirect(client, &request, redirect, record).await,
@@ -298,16 +317,17 @@ impl Proxy {
 
 /// Lets a request in whose method, host and forwarding fields are in order.
 fn admit<'r>(
-    client: &Client,
     entrance: &'r Entrance,
+    ends: &'r Ends,
     head: &'r RequestHead,
 ) -> Result<Request<'r>, ProxyError> {
     let attributes = &entrance.load_balancer.attributes;
-    match head.method() {
+    let idempotent = match head.method() {
         "TRACE" => return Err(ProxyError::MethodNotAllowed),
         "CONNECT" => return Err(ProxyError::Connect),
-        _ => {}
-    }
+        "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" => true,
+        _ => false,
+    };
     let host = Host::of(head, attributes.preserve_host).ok_or(ProxyError::Host)?;
     let removed = attributes.forwarded_for == ForwardedFor::Remove;
     if !removed && address_count(head) > MOST_ADDRESSES {
@@ -317,8 +337,8 @@ fn admit<'r>(
         head,
         host,
         entrance,
-        client: client.address,
-        local: client.local,
+        ends,
+        idempotent,
         response_timeout: attributes.idle_timeout,
     })
 }

@@ -6,7 +6,7 @@
 //! it safely can be (see `retry`). A request that cannot be repeated never takes a connection that
 //! has rested for more than a moment, unless its target said how long it keeps it.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +96,7 @@ impl Idle {
 /// The connections at rest of one worker. The lock is never contended: all that takes it runs on
 /// the worker's own thread.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<HashMap<SocketAddr, Vec<Idle>>>);
+pub(super) struct Pool(Mutex<BTreeMap<SocketAddr, Vec<Idle>>>);
 
 impl Pool {
     /// A connection that is open as far as can be known; the one that rested least. With `certain`,

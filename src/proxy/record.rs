@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::client::Arrival;
+use super::client::{Arrival, Ends};
 use super::error::ProxyError;
 use super::headers::{Host, TraceId};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
@@ -20,8 +20,7 @@ use crate::target::Zone;
 pub(super) struct RequestRecord<'r> {
     log: &'r LogBuffer,
     entrance: &'r Entrance,
-    client: SocketAddr,
-    local: SocketAddr,
+    ends: &'r Ends,
     arrival: Arrival,
     pub(super) head: Option<&'r RequestHead>,
     pub(super) host: Option<Host<'r>>,
@@ -52,15 +51,13 @@ impl<'r> RequestRecord<'r> {
     pub(super) fn open(
         log: &'r LogBuffer,
         entrance: &'r Entrance,
-        client: SocketAddr,
-        local: SocketAddr,
+        ends: &'r Ends,
         arrival: Arrival,
     ) -> Self {
         Self {
             log,
             entrance,
-            client,
-            local,
+            ends,
             arrival,
             head: None,
             host: None,
@@ -112,8 +109,7 @@ impl<'r> RequestRecord<'r> {
 
     /// Counts a request that has a header field whose name ALB calls invalid.
     pub(super) fn note_header_names(&self) {
-        let invalid = |head: &RequestHead| head.fields().any(|field| !field.has_valid_name());
-        if self.head.is_some_and(invalid) {
+        if self.head.is_some_and(|head| !head.has_valid_names()) {
             let metrics = &self.entrance.metrics;
             let drops = self
                 .entrance
@@ -196,7 +192,7 @@ impl<'r> RequestRecord<'r> {
                 .host
                 .and_then(|host| host.port)
                 .and_then(|port| port.parse().ok())
-                .unwrap_or_else(|| self.local.port()),
+                .unwrap_or_else(|| self.ends.node.port()),
             uri: self.head.map_or("", path_and_query).as_bytes(),
             version: self.head.map_or("", |head| head.version().as_str()),
         }
@@ -216,7 +212,7 @@ impl<'r> RequestRecord<'r> {
             },
             time: self.arrival.time + took,
             elb: &self.entrance.load_balancer.name,
-            client: self.client,
+            client: self.ends.client,
             target: self.targets.last().copied(),
             request_processing_time: between(Some(self.arrival.at), self.dispatched),
             target_processing_time: between(self.dispatched, self.responded),
@@ -260,7 +256,7 @@ impl Drop for RequestRecord<'_> {
         metrics.requests.inc();
         metrics.received_bytes.inc_by(self.received);
         metrics.sent_bytes.inc_by(self.sent);
-        if self.client.is_ipv6() {
+        if self.ends.client.is_ipv6() {
             metrics.ipv6_requests.inc();
             metrics.ipv6_bytes.inc_by(self.received + self.sent);
         }

@@ -1,8 +1,8 @@
 //! One request and what holds for it from its head to its last byte.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::client::Ends;
 use super::headers::Host;
 use crate::config::Attributes;
 use crate::http1::{RequestHead, Version};
@@ -15,10 +15,9 @@ pub(super) struct Request<'r> {
     pub(super) head: &'r RequestHead,
     pub(super) host: Host<'r>,
     pub(super) entrance: &'r Entrance,
-    /// The client's end of its connection.
-    pub(super) client: SocketAddr,
-    /// The node's end.
-    pub(super) local: SocketAddr,
+    pub(super) ends: &'r Ends,
+    /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
+    pub(super) idempotent: bool,
     /// How long the target may take to answer, and to go on: set when a group is chosen.
     pub(super) response_timeout: Duration,
 }
@@ -32,24 +31,16 @@ impl Request<'_> {
         self.head.version() == Version::Http10
     }
 
-    /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
-    pub(super) fn is_idempotent(&self) -> bool {
-        matches!(
-            self.head.method(),
-            "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE"
-        )
-    }
-
     /// What rules see of it.
     pub(super) fn view<'v>(&'v self, fields: &'v HeadFields<'v>) -> RequestView<'v> {
         RequestView {
             method: self.head.method(),
             scheme: Scheme::Http,
             host: self.host.name,
-            port: self.local.port(),
+            port: self.ends.node.port(),
             path: self.head.path(),
             query: self.head.query(),
-            source: self.client.ip(),
+            source: self.ends.client.ip(),
             fields,
         }
     }

@@ -1,6 +1,5 @@
 //! The accept loop: one for each worker and listening socket.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,14 +95,15 @@ impl Acceptor {
         let Ok(local) = stream.local_addr() else {
             return; // The client has gone already.
         };
-        let serve = Arc::clone(&self.proxy).serve(
-            stream,
-            client,
-            local,
-            entrance.key.clone(),
-            drain.clone(),
-        );
-        self.connections.spawn(guarded(guard, serve));
+        let (proxy, key) = (Arc::clone(&self.proxy), entrance.key.clone());
+        let drain = drain.clone();
+        // Made inside of the task: a future handed in would be kept in it twice.
+        self.connections.spawn(async move {
+            // Held as long as the connection is served, even if serving it panics: tokio ends that
+            // task alone, and the guard counts it.
+            let _guard = guard;
+            proxy.serve(stream, client, local, key, drain).await;
+        });
     }
 
     /// Closing a socket resets the connections in its queue, which their clients believe to be
@@ -127,13 +127,6 @@ impl Acceptor {
             drain.cancel();
         });
     }
-}
-
-/// Holds the guard as long as the connection is served, even if serving it panics: tokio ends
-/// that task alone, and the guard counts it.
-async fn guarded(guard: ConnectionGuard, serve: impl Future<Output = ()>) {
-    let _guard = guard;
-    serve.await;
 }
 
 /// Whether the error belongs to a connection that failed before it was accepted (`accept(2)`).

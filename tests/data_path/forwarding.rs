@@ -51,7 +51,7 @@ async fn path_field_order_and_field_case_are_the_clients() {
         format!(
             "GET /a/../%2e%2E//b;c=%2F?x=%20&y&&z=[1] HTTP/1.1\r\n\
              Host: site.test:{port}\r\n\
-             aCCept: */*\r\nX-Two: 2\r\nx-one: 1\r\nX-Two: again\r\nEmpty: \r\n\
+             aCCept: */*\r\nX-Two: 2\r\nx-one:1\r\nX-Two:  again \r\nEmpty:\r\n\
              X-Forwarded-For: 127.0.0.1\r\n\
              X-Forwarded-Proto: http\r\n\
              X-Forwarded-Port: {port}\r\n"

@@ -1,11 +1,11 @@
 //! X-Forwarded-For (AWS: "HTTP headers and Application Load Balancers").
 
 use std::io::Write;
-use std::net::SocketAddr;
 
 use super::push_field;
 use crate::config::ForwardedFor;
 use crate::http1::{FieldName, RequestHead};
+use crate::proxy::client::Ends;
 
 const NAME: &[u8] = b"X-Forwarded-For";
 
@@ -26,7 +26,7 @@ pub(super) fn push_forwarded_for(
     out: &mut Vec<u8>,
     head: &RequestHead,
     mode: ForwardedFor,
-    client: SocketAddr,
+    ends: &Ends,
     with_port: bool,
 ) {
     let mut values = head.values(FieldName::XForwardedFor);
@@ -44,12 +44,13 @@ pub(super) fn push_forwarded_for(
                 out.extend_from_slice(value);
                 out.extend_from_slice(b", ");
             }
-            // Writing to a vector cannot fail.
-            let _ = if with_port {
-                write!(out, "{client}\r\n")
+            if with_port {
+                // Writing to a vector cannot fail.
+                let _ = write!(out, "{}", ends.client);
             } else {
-                write!(out, "{}\r\n", client.ip())
-            };
+                out.extend_from_slice(ends.client_ip.as_bytes());
+            }
+            out.extend_from_slice(b"\r\n");
         }
     }
 }
@@ -64,7 +65,9 @@ mod tests {
         let head = format!("GET / HTTP/1.1\r\n{sent}\r\n");
         let head = RequestHead::parse(head.clone().into(), head.len()).unwrap();
         let mut out = Vec::new();
-        push_forwarded_for(&mut out, &head, mode, client.parse().unwrap(), with_port);
+        let client = client.parse().unwrap();
+        let ends = Ends::new(client, client);
+        push_forwarded_for(&mut out, &head, mode, &ends, with_port);
         String::from_utf8(out).unwrap()
     }
 

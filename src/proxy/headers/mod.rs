@@ -15,6 +15,30 @@ pub(super) use to_client::{BodyCoding, ToClient, to_client};
 pub(super) use to_target::{ToTarget, to_target};
 pub(super) use trace_id::TraceId;
 
+use crate::http1::Field;
+
+/// Appends the lines of `head` that pass, as they came. Neighbours are copied together.
+fn push_lines<'h>(
+    out: &mut Vec<u8>,
+    head: &[u8],
+    fields: impl Iterator<Item = Field<'h>>,
+    mut passes: impl FnMut(&Field<'h>) -> bool,
+) {
+    let mut run = 0..0;
+    for field in fields {
+        if !passes(&field) {
+            continue;
+        }
+        if field.line.start != run.end {
+            out.extend_from_slice(&head[run]);
+            run = field.line;
+        } else {
+            run.end = field.line.end;
+        }
+    }
+    out.extend_from_slice(&head[run]);
+}
+
 /// Appends `name: value` and the line end.
 pub(super) fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(name);

@@ -1,6 +1,6 @@
 //! The head that a client sees of a target's response.
 
-use super::{push_field, push_number};
+use super::{push_field, push_lines, push_number};
 use crate::http1::{FieldName, Framing, RequestHead, ResponseHead, Version};
 use crate::proxy::date;
 
@@ -47,7 +47,7 @@ pub(in crate::proxy) fn to_client(
     push_status_line(out, head, bytes);
     let status = head.status();
     let mut dated = false;
-    for field in head.fields(bytes) {
+    push_lines(out, bytes, head.fields(bytes), |field| {
         let passes = match field.known {
             // Kept where there is no body for it to frame (RFC 9110 section 8.6).
             FieldName::ContentLength => {
@@ -55,13 +55,11 @@ pub(in crate::proxy) fn to_client(
             }
             FieldName::Upgrade => status == 101 || status == 426,
             known if known.is_hop_by_hop() => false,
-            _ => !head.options().names(&field),
+            _ => !head.options().names(field),
         };
-        if passes {
-            dated |= field.name.eq_ignore_ascii_case(b"date");
-            push_field(out, field.name, field.value);
-        }
-    }
+        dated |= passes && field.known == FieldName::Date;
+        passes
+    });
     if !dated && status >= 200 {
         // RFC 9110 section 6.6.1: whoever forwards a response without Date adds one.
         push_field(out, b"Date", &date::now());

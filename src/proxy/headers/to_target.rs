@@ -1,11 +1,10 @@
 //! The head that a target sees.
 
-use std::net::SocketAddr;
-
 use super::forwarded_for::push_forwarded_for;
-use super::{Host, TraceId, push_field, push_number};
+use super::{Host, TraceId, push_field, push_lines, push_number};
 use crate::config::Attributes;
 use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
+use crate::proxy::client::Ends;
 use crate::routing::Scheme;
 
 /// What the balancer knows beside the client's head.
@@ -14,10 +13,7 @@ pub(in crate::proxy) struct ToTarget<'a> {
     pub(in crate::proxy) attributes: &'a Attributes,
     pub(in crate::proxy) host: Host<'a>,
     pub(in crate::proxy) scheme: Scheme,
-    /// The client's end of its connection.
-    pub(in crate::proxy) client: SocketAddr,
-    /// The node's end of it.
-    pub(in crate::proxy) local: SocketAddr,
+    pub(in crate::proxy) ends: &'a Ends,
     pub(in crate::proxy) trace_id: &'a TraceId,
 }
 
@@ -26,9 +22,9 @@ pub(in crate::proxy) struct ToTarget<'a> {
 pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
     push_request_line(out, head);
     push_host(out, head, facts);
-    for field in head.fields().filter(|field| passes(field, head, facts)) {
-        push_field(out, field.name, field.value);
-    }
+    push_lines(out, head.bytes(), head.fields(), |field| {
+        passes(field, head, facts)
+    });
     match head.framing() {
         Framing::Length(length) => push_number(out, b"Content-Length", length),
         Framing::Chunked => push_field(out, b"Transfer-Encoding", b"chunked"),
@@ -43,11 +39,11 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
         out,
         head,
         attributes.forwarded_for,
-        facts.client,
+        facts.ends,
         attributes.client_port,
     );
     push_field(out, b"X-Forwarded-Proto", facts.scheme.as_str().as_bytes());
-    push_number(out, b"X-Forwarded-Port", facts.local.port());
+    push_number(out, b"X-Forwarded-Port", facts.ends.node.port());
     push_field(out, b"X-Amzn-Trace-Id", facts.trace_id.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
@@ -84,7 +80,7 @@ fn push_host(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
         }
     } else {
         out.extend_from_slice(b"Host: ");
-        facts.host.write_rewritten(out, facts.local);
+        facts.host.write_rewritten(out, facts.ends.node);
         out.extend_from_slice(b"\r\n");
     }
 }
