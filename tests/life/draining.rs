@@ -136,13 +136,19 @@ async fn a_target_drained_by_hand_stays_drained_over_reloads_until_it_is_put_bac
     let elbow = Elbow::start_from_file(&text).await;
     let group = Group(&elbow, "group");
     group.expect_healthy(&[&a, &b]).await;
-    let state = group.state("b").unwrap();
-    state.drain(Instant::now(), Duration::from_secs(60));
+    let mut admin = Client::connect(elbow.admin()).await;
+    let mut order_it = async |what: &str| {
+        let path = format!("/target-groups/group/targets/b/{what}");
+        admin
+            .ask(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            .await
+    };
+    assert_eq!(order_it("drain").await.status(), 200);
     assert_eq!(order(elbow.address(), 4).await, ["a"; 4]);
     elbow.apply(&format!("{text}# touched\n")).await.unwrap();
     assert_eq!(group.describe("b").unwrap().state, TargetHealth::Draining);
     assert_eq!(order(elbow.address(), 4).await, ["a"; 4]);
-    state.register();
+    assert_eq!(order_it("undrain").await.status(), 200);
     group.expect("b", TargetHealth::Healthy).await;
     let answers = order(elbow.address(), 4).await;
     assert_eq!(shares(&answers, &["a", "b"]), [2, 2]);

@@ -87,20 +87,33 @@ async fn an_unhealthy_target_says_why() {
         group.expect(id, TargetHealth::Unhealthy).await;
         assert_eq!(group.says(id), says);
     }
+    let mut admin = Client::connect(elbow.admin()).await;
+    let shown = admin.get("/target-groups/group/health").await;
+    for words in [
+        "Target.ResponseCodeMismatch",
+        "Health checks failed with these codes: [301]",
+        "Target.Timeout",
+        "Target.FailedHealthChecks",
+    ] {
+        assert!(shown.text().contains(words), "{words}");
+    }
 }
 
 #[tokio::test]
 async fn a_slow_answer_does_not_delay_the_next_probe() {
     let (quick, silent) = (Site::start("quick").await, Site::start("silent").await);
     silent.judge([0]);
-    let elbow = Elbow::start(&one_group(&[&quick, &silent], EXACT)).await;
+    let settings =
+        "health_check = { path = \"/probe\", interval = \"250ms\", timeout = \"150ms\" }";
+    let elbow = Elbow::start(&one_group(&[&quick, &silent], settings)).await;
     let group = Group(&elbow, "group");
     let probes = |id| group.state(id).unwrap().probes().len();
-    eventually(SOON, "ten probes of each", || {
-        probes("quick") >= 10 && probes("silent") >= 10
+    eventually(SOON, "twelve probes of each", || {
+        probes("quick") >= 12 && probes("silent") >= 12
     })
     .await;
-    assert!(probes("quick").abs_diff(probes("silent")) <= 2);
+    // Counted from its answer, the silent one's next probe would come after 400 ms: 19 to 12.
+    assert!(probes("quick") <= 16, "{} to 12", probes("quick"));
 }
 
 #[tokio::test]
