@@ -122,10 +122,12 @@ impl Download<'_, '_> {
             if buffer.capacity() == 0 {
                 *buffer = buffers::take();
             }
-            let read = self.target.read(buffer);
-            match self.patience.wait(limit, busy, read).await? {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return Err(ProxyError::TargetClosed),
+            match self.target.try_read(buffer).await {
+                Ok(Some(1..)) => {}
+                Ok(Some(0)) | Err(_) => return Err(ProxyError::TargetClosed),
+                // A connection just made; while the target thinks, no buffer waits with it.
+                Ok(None) if buffer.is_empty() => buffers::give(std::mem::take(buffer)),
+                Ok(None) => {}
             }
         }
     }
