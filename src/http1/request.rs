@@ -164,7 +164,7 @@ impl RequestHead {
 
     /// Whether ALB calls the names of all fields valid: letters, digits and hyphens.
     pub fn has_valid_names(&self) -> bool {
-        self.fields.have_valid_names()
+        self.fields().all(|field| field.has_valid_name())
     }
 
     /// The length of the head in bytes.

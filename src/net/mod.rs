@@ -5,5 +5,5 @@
 mod listen;
 mod stream;
 
-pub use listen::{listen, listen_beside_own, set_nodelay};
+pub use listen::{listen, listen_beside_own};
 pub use stream::{Reader, Stream, Writer};
