@@ -1,10 +1,10 @@
 //! A connection's bytes, in both directions.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -91,7 +91,9 @@ impl Reader<'_> {
     ///
     /// The connection is broken.
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        make_room(buffer);
+        if buffer.capacity() - buffer.len() < ROOM {
+            buffer.reserve(4 * ROOM);
+        }
         self.0.read_buf(buffer).await
     }
 
@@ -101,12 +103,15 @@ impl Reader<'_> {
     /// # Errors
     ///
     /// The connection is broken.
-    pub fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
-        make_room(buffer);
-        match self.0.try_read_buf(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            other => other.map(Some),
-        }
+    pub async fn try_read(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {
+        // Not tokio's try_read_buf: that leaves the connection ready after a read that took all
+        // there was, and the next wait for readiness would cost a system call for nothing.
+        let mut read = pin!(self.read(buffer));
+        poll_fn(|cx| match read.as_mut().poll(cx) {
+            Poll::Ready(read) => Poll::Ready(read.map(Some)),
+            Poll::Pending => Poll::Ready(Ok(None)),
+        })
+        .await
     }
 }
 
@@ -156,12 +161,6 @@ impl Writer<'_> {
     }
 }
 
-fn make_room(buffer: &mut Vec<u8>) {
-    if buffer.capacity() - buffer.len() < ROOM {
-        buffer.reserve(4 * ROOM);
-    }
-}
-
 fn advance(parts: &mut [&[u8]], mut count: usize) {
     for part in parts {
         let taken = count.min(part.len());
@@ -202,6 +201,27 @@ mod tests {
         outcome.unwrap();
         assert_eq!(sent.into_inner(), 3_000_006);
         assert!(received.starts_with(b"abc\x07") && received.ends_with(b"\x07def"));
+    }
+
+    #[tokio::test]
+    async fn what_was_read_without_waiting_is_not_waited_for_again() {
+        let (mut near, mut far) = pair().await;
+        let (mut reader, _) = far.split();
+        let mut received = Vec::new();
+        let (mut nothing, mut sent) = (0, 0);
+        while reader.try_read(&mut received).await.unwrap().is_none() {
+            nothing += 1;
+            if sent == 0 {
+                near.split().1.send([b"a"], &mut sent).await.unwrap();
+            }
+            reader.ready().await.unwrap();
+        }
+        assert!(nothing > 0);
+        let ready = poll_fn(|cx| Poll::Ready(reader.poll_ready(cx).is_ready()));
+        assert!(
+            !ready.await,
+            "the next wait would begin with a read for nothing"
+        );
     }
 
     #[tokio::test]

@@ -25,11 +25,30 @@ const LINGER_BYTES: usize = 1 << 20;
 pub(super) struct Client {
     pub(super) stream: Stream,
     pub(super) vigil: Vigil,
-    /// Asks to finish the request in flight and to close.
-    pub(super) drain: CancellationToken,
-    opened: Instant,
+    pub(super) stay: Stay,
     /// What came after the last request's end.
     carried: Vec<u8>,
+}
+
+/// How long a client's connection may stay open.
+#[derive(Debug)]
+pub(super) struct Stay {
+    /// Asks to finish the request in flight and to close.
+    drain: CancellationToken,
+    opened: Instant,
+}
+
+impl Stay {
+    /// Whether the connection may serve another request: not while draining, and not longer than
+    /// `client_keep_alive`.
+    pub(super) fn goes_on(&self, attributes: &Attributes) -> bool {
+        !self.is_draining() && self.opened.elapsed() < attributes.client_keep_alive
+    }
+
+    /// Whether it was asked to end.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
 }
 
 /// The two ends of a client's connection.
@@ -83,16 +102,12 @@ impl Client {
         Self {
             stream,
             vigil: Vigil::default(),
-            drain,
-            opened: Instant::now(),
+            stay: Stay {
+                drain,
+                opened: Instant::now(),
+            },
             carried: Vec::new(),
         }
-    }
-
-    /// Whether the connection may serve another request: not while draining, and not longer than
-    /// `client_keep_alive`.
-    pub(super) fn may_stay_open(&self, attributes: &Attributes) -> bool {
-        !self.drain.is_cancelled() && self.opened.elapsed() < attributes.client_keep_alive
     }
 
     /// Keeps what came after the request that has just been served.
@@ -165,12 +180,12 @@ impl Client {
                     ready = reader.ready() => if ready.is_err() {
                         return More::End;
                     },
-                    () = self.drain.cancelled(), if arrival.is_none() => return More::End,
+                    () = self.stay.drain.cancelled(), if arrival.is_none() => return More::End,
                 }
                 if bytes.capacity() == 0 {
                     *bytes = buffers::take();
                 }
-                match reader.try_read(bytes) {
+                match reader.try_read(bytes).await {
                     Ok(Some(1..)) => return More::Bytes,
                     Ok(Some(0)) | Err(_) => return More::End,
                     Ok(None) if bytes.is_empty() => buffers::give(mem::take(bytes)),

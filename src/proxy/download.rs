@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buffers;
+use super::client::Stay;
 use super::error::ProxyError;
 use super::headers::{BodyCoding, ToClient, to_client};
 use super::patience::{Patience, never};
@@ -76,7 +77,7 @@ pub(super) struct Download<'d, 'r> {
     pub(super) record: &'d mut RequestRecord<'r>,
     pub(super) patience: Patience<'d>,
     pub(super) progress: &'d Progress,
-    pub(super) may_keep_alive: bool,
+    pub(super) stay: &'d Stay,
 }
 
 impl Download<'_, '_> {
@@ -125,10 +126,12 @@ impl Download<'_, '_> {
             if buffer.capacity() == 0 {
                 *buffer = buffers::take();
             }
-            let read = self.target.read(buffer);
-            match self.patience.wait(limit, busy, read).await? {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return Err(ProxyError::TargetClosed),
+            match self.target.try_read(buffer).await {
+                Ok(Some(1..)) => {}
+                Ok(Some(0)) | Err(_) => return Err(ProxyError::TargetClosed),
+                // A connection just made; while the target thinks, no buffer waits with it.
+                Ok(None) if buffer.is_empty() => buffers::give(std::mem::take(buffer)),
+                Ok(None) => {}
             }
         }
     }
@@ -179,10 +182,12 @@ impl Download<'_, '_> {
             .map_err(ProxyError::ResponseHead)?;
         let coding = BodyCoding::of(framing, self.request.head.version());
         self.record.ends_with_connection = coding == BodyCoding::UntilClose;
-        // A request that is still coming may never be read to its end (RFC 9112 section 9.6).
-        let keep_alive = self.may_keep_alive
+        // Decided as late as this, because the daemon may have begun to shut down since the request
+        // came. One that is still coming may never be read to its end (RFC 9112 section 9.6).
+        let keep_alive = self.request.head.keeps_alive()
             && coding != BodyCoding::UntilClose
-            && !self.progress.is_uploading();
+            && !self.progress.is_uploading()
+            && self.stay.goes_on(self.request.attributes());
         let decided = ToClient {
             framing,
             coding,
@@ -220,6 +225,7 @@ impl Download<'_, '_> {
         to_client(&mut out, self.request.head, head, buffer, decided);
         self.record.answered(head.status());
         self.progress.answered.store(true, Ordering::Relaxed);
+        self.patience.may_leave = false;
         let content = &buffer[head.len()..head.len() + content];
         let mut line = [0; 18];
         let parts = coded(decided.coding, content, end, &mut line);
@@ -271,12 +277,8 @@ impl Download<'_, '_> {
         let idle = self.request.attributes().idle_timeout;
         let sent = &self.record.sent;
         let sending = self.client.send(parts, sent);
-        let vigil = &mut self.patience.vigil;
-        match vigil.wait_while_moving(idle, sent, sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ProxyError::ClientClosed),
-            Err(_) => Err(ProxyError::ClientTimeout),
-        }
+        let outcome = self.patience.deliver(idle, sent, sending).await?;
+        outcome.map_err(|_| ProxyError::ClientClosed)
     }
 }
 

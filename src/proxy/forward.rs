@@ -248,7 +248,6 @@ async fn exchange<'r>(
     upload: &mut Upload,
     record: &mut RequestRecord<'r>,
 ) -> Result<Downloaded, (ProxyError, Reached)> {
-    let may_keep_alive = request.head.keeps_alive() && client.may_stay_open(request.attributes());
     let (client_reader, client_writer) = client.stream.split();
     let (target_reader, mut target_writer) = connection.stream.split();
     let mut patience = Patience {
@@ -275,7 +274,7 @@ async fn exchange<'r>(
         record,
         patience,
         progress: &progress,
-        may_keep_alive,
+        stay: &client.stay,
     };
     let mut down = pin!(download.run());
     let outcome = tokio::select! {
