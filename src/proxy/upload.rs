@@ -131,10 +131,11 @@ impl Upload {
         complete: &AtomicBool,
     ) -> UploadEnd {
         while !self.ended {
-            if self.sent == self.content && !self.decoder.is_done() {
-                if let Err(error) = self.refill(&mut client, idle).await {
-                    return UploadEnd::Failed(error);
-                }
+            if self.sent == self.content
+                && !self.decoder.is_done()
+                && let Err(error) = self.refill(&mut client, idle).await
+            {
+                return UploadEnd::Failed(error);
             }
             let (mut line, mut count) = ([0; 18], 0);
             let mut vigil = mem::take(&mut self.vigil);
