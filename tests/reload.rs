@@ -5,6 +5,7 @@
 #[path = "daemon_support/mod.rs"]
 mod support;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,8 +14,10 @@ use axum::routing::get;
 use elbow::reload::{Cause, ReloadError};
 use elbow::server::ServerError;
 use elbow::target::TargetHealth;
-use tokio::net::TcpStream;
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
 
 use support::{Client, Daemon, Site, eventually, own_address};
 
@@ -223,6 +226,52 @@ async fn a_renamed_load_balancer_keeps_its_socket_and_its_connections() {
     assert_eq!(daemon.address("www").to_string(), format!("{address}:8080"));
     let mut another = Client::connect(daemon.address("www")).await;
     assert_eq!(another.get("/").await.body, "two");
+}
+
+/// A target that speaks WebSocket, and says everything twice.
+async fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_text() {
+                let twice = format!("{message}{message}");
+                socket.send(Message::text(twice)).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_websocket_goes_on_through_reloads_even_when_its_listener_gets_other_rules() {
+    let target = echo().await;
+    // Without probes: the target takes one connection only.
+    let before = format!(
+        "[[load_balancer]]\nname = \"web\"\nnodes = [{{ address = \"127.0.0.1\" }}]\n\
+         [[load_balancer.listener]]\nport = 0\ndefault = {{ forward = \"chat\" }}\n\
+         [[target_group]]\nname = \"chat\"\nhealth_check = {{ enabled = false }}\n\
+         targets = [{{ id = \"a\", address = \"{target}\" }}]\n"
+    );
+    let daemon = Daemon::start(&before).await;
+    let address = daemon.address("web");
+    let url = format!("ws://{address}/");
+    let (mut socket, _) = tokio_tungstenite::connect_async(url).await.unwrap();
+    let mut say = async |word: &str| {
+        socket.send(Message::text(word)).await.unwrap();
+        socket.next().await.unwrap().unwrap().to_string()
+    };
+    assert_eq!(say("one").await, "oneone");
+    daemon.reload(&format!("{before}# again\n")).await.unwrap();
+    assert_eq!(say("two").await, "twotwo");
+    daemon.reload(&answering("no chat")).await.unwrap();
+    assert_eq!(
+        Client::connect(address).await.get("/").await.body,
+        "no chat"
+    );
+    assert_eq!(say("three").await, "threethree");
 }
 
 #[tokio::test]

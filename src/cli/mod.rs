@@ -1,6 +1,6 @@
 //! The commands: what can be typed after `elbow`, and what the exit code says.
 //!
-//! Look at [`Command`]: its doc comments are the help texts. Each command is a file of its own.
+//! Look at `Command`: its doc comments are the help texts. Each command is a file of its own.
 //! Nothing is decided here that a test or another program could not ask of the library.
 
 mod check;

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::TcpStream;
 
 /// How many connections the kernel keeps for a worker that is busy. `net.core.somaxconn` caps it.
 const BACKLOG: i32 = 4096;
@@ -12,7 +11,8 @@ const BACKLOG: i32 = 4096;
 /// Opens `count` listening sockets on one address: the kernel spreads new connections over them
 /// (`SO_REUSEPORT`). With port 0 the system chooses one port for all of them.
 ///
-/// The sockets are non-blocking. `[::]` accepts IPv4 as well.
+/// The sockets are non-blocking, and what they accept sends small writes at once (`TCP_NODELAY`).
+/// `[::]` accepts IPv4 as well.
 ///
 /// # Errors
 ///
@@ -33,15 +33,6 @@ pub fn listen(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>>
         sockets.push(socket);
     }
     Ok(sockets)
-}
-
-/// Sends small writes at once. Sockets that [`listen`]'s listeners accept have it already.
-///
-/// # Errors
-///
-/// What `setsockopt` says.
-pub fn set_nodelay(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,5 +5,5 @@
 mod listen;
 mod stream;
 
-pub use listen::{listen, set_nodelay};
+pub use listen::listen;
 pub use stream::{Reader, Stream, Writer};

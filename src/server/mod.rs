@@ -43,15 +43,6 @@ pub struct Prepared {
     kept: BTreeMap<Spot, EntranceKey>,
 }
 
-/// What a commit changed, for the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Committed {
-    /// Listening since now.
-    pub opened: Vec<SocketAddr>,
-    /// Not listening any more.
-    pub closed: Vec<SocketAddr>,
-}
-
 /// Why the server could not start, or an address not be bound.
 #[derive(Debug, Error)]
 pub enum ServerError {
@@ -172,8 +163,7 @@ impl Server {
     /// Starts accepting on the new sockets and closes those that the snapshot does not name any
     /// more: connections that wait in their queues are closed, those that are open finish the
     /// request in flight. Call it after the snapshot was published.
-    pub fn commit(&mut self, prepared: Prepared) -> Committed {
-        let mut committed = Committed::default();
+    pub fn commit(&mut self, prepared: Prepared) {
         let mut current: BTreeSet<Spot> = BTreeSet::new();
         for (spot, key) in prepared.kept {
             if let Some(bound) = self.spots.get_mut(&spot) {
@@ -195,7 +185,6 @@ impl Server {
                 address = %bound.address,
                 "listening"
             );
-            committed.opened.push(bound.address);
             current.insert(spot.clone());
             self.spots.insert(spot, bound);
         }
@@ -207,7 +196,6 @@ impl Server {
                     address = %bound.address,
                     "not listening any more"
                 );
-                committed.closed.push(bound.address);
                 for worker in &self.workers {
                     worker.tell(Command::Close { spot: spot.clone() });
                 }
@@ -215,7 +203,6 @@ impl Server {
             stays
         });
         self.addresses.replace(self.spots.values().cloned());
-        committed
     }
 
     /// Closes all listeners, lets requests in flight finish, closes idle connections at once, and

@@ -47,9 +47,12 @@ impl Snapshot {
 
     /// The group of that name, or the one that was deleted and whose targets still drain.
     fn last_group(&self, name: &str) -> Option<&TargetGroup> {
-        self.all_groups()
-            .find(|group| &*group.settings().name == name)
-            .map(|group| &group.target_group)
+        let deleted = || {
+            let mut deleted = self.deleted.iter();
+            deleted.find(|group| &*group.settings().name == name)
+        };
+        let group = self.groups.get(name).or_else(deleted);
+        group.map(|group| &group.target_group)
     }
 }
 
