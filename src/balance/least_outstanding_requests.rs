@@ -18,7 +18,7 @@ pub struct LeastOutstandingRequests {
 }
 
 impl LeastOutstandingRequests {
-    /// How many candidates a pick looks at: as many as [`Ties`] has bits.
+    /// How many candidates a pick looks at: as many as the set of ties has bits.
     pub const EXACT: usize = 64;
 
     /// A balancer over as many candidates as there are weights.

@@ -87,6 +87,10 @@ impl Arrival {
 }
 
 /// What a client's connection brings next.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are requests, and a box would be an allocation for each"
+)]
 #[derive(Debug)]
 pub(super) enum Incoming {
     /// A request whose head is complete.

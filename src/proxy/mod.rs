@@ -1,7 +1,7 @@
 //! One request from headers in to last byte out.
 //!
 //! The path of a request, top to bottom: [`Proxy::serve`] takes a connection and its requests one
-//! after the other; `handle` cannot fail: it opens a [`record::RequestRecord`], calls `respond`,
+//! after the other; `handle` cannot fail: it opens a `record::RequestRecord`, calls `respond`,
 //! and turns an error into an answer, in this one place; `respond` finds the rule and acts on it;
 //! `forward` (in its own file) picks a target, sends, and decides about another try; `upload` and
 //! `download` carry the bodies; dropping the record writes the access log and the metrics.

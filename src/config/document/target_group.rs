@@ -96,7 +96,7 @@ pub struct Target {
     /// its health outlives every change of its other settings.
     #[serde(default)]
     pub id: Option<String>,
-    /// "10.0.0.6:80", "[fd00::6]:80", or "name:80".
+    /// `10.0.0.6:80`, `[fd00::6]:80`, or `name:80`.
     pub address: String,
     /// Its availability zone. Default: none, it serves all zones alike.
     #[serde(default)]
