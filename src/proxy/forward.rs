@@ -180,7 +180,8 @@ impl Proxy {
                     Some(reuse) => {
                         connection.served += 1;
                         let rest = request.attributes().idle_timeout;
-                        self.pool.put(address, connection, reuse, rest);
+                        let state = &attempt.lease.state;
+                        self.pool.put(address, state, connection, reuse, rest);
                     }
                     None => connection.close(CloseReason::NotReusable),
                 }

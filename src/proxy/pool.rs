@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::download::Reuse;
 use crate::metrics::{CloseReason, TargetMetrics};
 use crate::net::Stream;
+use crate::target::{TargetHealth, TargetState};
 
 /// How many idle connections to one address a worker keeps.
 const MOST: usize = 256;
@@ -63,6 +64,8 @@ impl Drop for Connection {
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
+    /// Whose it is: a target that is deregistered may wait for its connections to end.
+    target: Arc<TargetState>,
     since: Instant,
     /// When it is closed if nobody takes it, and why.
     expires: Instant,
@@ -72,7 +75,9 @@ struct Idle {
 impl Idle {
     /// Why it is of no more use, if it is.
     fn ailment(&self, now: Instant) -> Option<CloseReason> {
-        if now >= self.expires {
+        if self.target.health() == TargetHealth::Draining {
+            Some(CloseReason::TargetGone)
+        } else if now >= self.expires {
             Some(self.reason)
         } else if !self.connection.stream.is_silent() {
             Some(CloseReason::TargetClosed)
@@ -121,10 +126,11 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection for the next request, at most for `rest` or as its target says.
+    /// Keeps a connection to a target for the next request, at most for `rest` or as the target says.
     pub(super) fn put(
         &self,
         address: SocketAddr,
+        target: &Arc<TargetState>,
         connection: Connection,
         reuse: Reuse,
         rest: Duration,
@@ -148,6 +154,7 @@ impl Pool {
         connection.metrics.idle_connections.inc();
         resting.push(Idle {
             connection,
+            target: Arc::clone(target),
             since: now,
             expires: now + rest,
             reason,
@@ -198,6 +205,7 @@ mod tests {
         address: SocketAddr,
         listener: TcpListener,
         metrics: Arc<TargetMetrics>,
+        target: Arc<TargetState>,
     }
 
     impl Peer {
@@ -209,6 +217,7 @@ mod tests {
                 address: listener.local_addr().unwrap(),
                 listener,
                 metrics: Arc::clone(metrics.group("lb", "group", &[None]).zone(None)),
+                target: Arc::new(TargetState::new(Arc::default())),
             }
         }
 
@@ -216,8 +225,13 @@ mod tests {
             let connect = Stream::connect(self.address);
             let (near, far) = tokio::join!(connect, self.listener.accept());
             let connection = Connection::new(near.unwrap(), Arc::clone(&self.metrics));
-            self.pool.put(self.address, connection, reuse, MINUTE);
+            self.put(connection, reuse);
             far.unwrap().0
+        }
+
+        fn put(&self, connection: Connection, reuse: Reuse) {
+            self.pool
+                .put(self.address, &self.target, connection, reuse, MINUTE);
         }
     }
 
@@ -263,7 +277,7 @@ mod tests {
         let _far = peer.rest(five).await;
         tokio::time::advance(Duration::from_millis(3900)).await;
         let connection = peer.pool.take(peer.address, true).unwrap();
-        peer.pool.put(peer.address, connection, five, MINUTE);
+        peer.put(connection, five);
         tokio::time::advance(Duration::from_secs(4)).await;
         assert!(peer.pool.take(peer.address, false).is_none());
     }
@@ -275,6 +289,19 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         assert!(peer.pool.take(peer.address, true).is_none());
         assert!(peer.pool.take(peer.address, false).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_deregistered_keeps_no_connection_at_rest() {
+        let peer = Peer::start().await;
+        let _far = peer.rest(SILENT).await;
+        peer.pool.sweep();
+        assert_eq!(peer.metrics.idle_connections.get(), 1);
+        peer.target.drain(Instant::now(), MINUTE);
+        peer.pool.sweep();
+        assert_eq!(peer.metrics.idle_connections.get(), 0);
+        let gone = peer.metrics.connection_closed(CloseReason::TargetGone);
+        assert_eq!(gone.get(), 1);
     }
 
     #[tokio::test]
