@@ -33,9 +33,8 @@ pub(super) fn validate(
     let mut valid = Vec::with_capacity(load_balancer.listener.len());
     for (index, listener) in load_balancer.listener.iter().enumerate() {
         let path = path.index(index);
-        if listener.port != 0
-            && let Some(first) = ports.insert(listener.port, index)
-        {
+        // 0 as well: the port as written tells listeners apart, whatever the system chooses.
+        if let Some(first) = ports.insert(listener.port, index) {
             let message = format!("listener[{first}] has port {}, too", listener.port);
             let help = "a load balancer listens once on a port";
             report.refuse(path.key("port"), message, help);
