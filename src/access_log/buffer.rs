@@ -123,6 +123,19 @@ impl Shared {
         self.wake.notify_one();
     }
 
+    /// Has lines formatted from now on, if none are. They wait in the buffers until the writer has
+    /// come to the order that says where they go.
+    pub(super) fn switch_on(&self, format: Option<Format>) {
+        let mut buffers = self.buffers.lock();
+        if buffers.format.is_some() {
+            return;
+        }
+        buffers.format = format;
+        for buffer in &buffers.list {
+            buffer.lock().format = format;
+        }
+    }
+
     /// The writer's next orders: at once if there are any, else after a while or when a buffer is
     /// full. While no line is formatted, it waits for orders alone.
     pub(super) fn wait(&self, while_: std::time::Duration) -> Orders {

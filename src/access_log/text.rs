@@ -19,6 +19,16 @@ pub(super) fn seconds(out: &mut Vec<u8>, time: Duration) {
     digits::<3>(out, time.subsec_millis());
 }
 
+/// Appends a number of up to three digits: addresses are most of a line's numbers.
+fn decimal(out: &mut Vec<u8>, value: u8) {
+    let digits = [value / 100, value / 10 % 10, value % 10].map(|digit| digit + b'0');
+    out.extend_from_slice(match value {
+        0..10 => &digits[2..],
+        10..100 => &digits[1..],
+        100.. => &digits,
+    });
+}
+
 /// Appends an IP address; IPv6 without brackets.
 pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
     match address {
@@ -27,7 +37,7 @@ pub(super) fn ip(out: &mut Vec<u8>, address: IpAddr) {
                 if index > 0 {
                     out.push(b'.');
                 }
-                number(out, octet);
+                decimal(out, octet);
             }
         }
         // Writing to a Vec cannot fail.
@@ -54,8 +64,10 @@ pub(super) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
     const fn special(byte: u8) -> bool {
         byte < b' ' || byte > b'~' || byte == b'"' || byte == b'\\'
     }
-    // One pass without an early exit is vectorised; nearly every text is clean.
-    if !text.iter().fold(false, |any, &byte| any | special(byte)) {
+    // A pass without an early exit is vectorised; nearly every text is clean.
+    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, &byte| any | special(byte));
+    let (chunks, rest) = text.as_chunks::<16>();
+    if !chunks.iter().any(|chunk| any(chunk)) && !any(rest) {
         out.extend_from_slice(text);
         return;
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::buffer::{Batch, Shared};
-use super::{AccessLogError, Destination};
+use super::{AccessLogError, Destination, Prepared};
 
 /// How often the buffers are emptied when none is full.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -100,21 +100,30 @@ impl Writer {
                 (None, _) => None,
             };
             self.shared.collect(&mut self.batches, change);
+            let mut apply = orders.apply;
+            if matches!(self.sink, Sink::Off) {
+                // Lines are formatted as soon as a log is switched on: they belong to it.
+                self.take_over(&mut apply);
+            }
             self.say_if_dropping();
             self.write_batches();
             if orders.reopen {
                 self.sink.reopen();
                 self.is_torn = false;
             }
-            if let Some(prepared) = orders.apply {
-                self.sink = prepared.sink;
-                self.is_torn = false;
-            }
+            self.take_over(&mut apply);
             if orders.stop {
                 break;
             }
         }
         self.shared.end();
+    }
+
+    fn take_over(&mut self, apply: &mut Option<Prepared>) {
+        if let Some(prepared) = apply.take() {
+            self.sink = prepared.sink;
+            self.is_torn = false;
+        }
     }
 
     fn write_batches(&mut self) {

@@ -17,6 +17,7 @@ mod start;
 
 use axum::Router;
 
+use crate::health::Resolver;
 use crate::reload::Source;
 
 pub use running::{Ended, Running};
@@ -29,6 +30,8 @@ pub struct Options {
     pub source: Source,
     /// Pages of the admin address besides its own.
     pub routes: Router,
+    /// Finds targets that are registered by name.
+    pub resolver: Resolver,
 }
 
 impl Options {
@@ -37,6 +40,7 @@ impl Options {
         Self {
             source,
             routes: Router::new(),
+            resolver: Resolver::system(),
         }
     }
 }

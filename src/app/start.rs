@@ -17,7 +17,7 @@ use tracing::info;
 use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
 use crate::admin::{self, Readiness};
 use crate::config;
-use crate::health::{HealthChecker, Resolver};
+use crate::health::HealthChecker;
 use crate::metrics::{Metrics, MetricsError};
 use crate::net;
 use crate::proxy::Proxy;
@@ -129,7 +129,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         metrics: metrics.clone(),
         access_log: access_log.clone(),
         server,
-        health: HealthChecker::new(Resolver::system()),
+        health: HealthChecker::new(options.resolver),
     };
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
     reloader.apply(Cause::Start).await?;

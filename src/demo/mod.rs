@@ -81,13 +81,12 @@ impl Demo {
 
     /// A daemon that balances them.
     pub fn options(&self) -> Options {
-        Options {
-            source: Source::Text {
-                name: "the demo's configuration".to_owned(),
-                text: configuration(self.port, self.admin_port),
-            },
-            routes: routes::routes(Arc::clone(&self.fleet)),
-        }
+        let mut options = Options::new(Source::Text {
+            name: "the demo's configuration".to_owned(),
+            text: configuration(self.port, self.admin_port),
+        });
+        options.routes = routes::routes(Arc::clone(&self.fleet));
+        options
     }
 
     /// What to look at, and what to try.

@@ -65,44 +65,39 @@ pub enum FieldName {
 }
 
 impl FieldName {
+    /// Called for every field of every message: length and first letter tell nearly all names apart
+    /// before any is compared.
     fn of(name: &[u8]) -> Self {
-        let known: &[(&[u8], Self)] = match name.len() {
-            2 => &[(b"te", Self::Te)],
-            4 => &[(b"host", Self::Host), (b"date", Self::Date)],
-            6 => &[(b"expect", Self::Expect)],
-            7 => &[(b"upgrade", Self::Upgrade), (b"trailer", Self::Trailer)],
-            9 => &[(b"forwarded", Self::Forwarded)],
-            10 => &[
-                (b"connection", Self::Connection),
-                (b"user-agent", Self::UserAgent),
-                (b"keep-alive", Self::KeepAlive),
-            ],
-            14 => &[
-                (b"content-length", Self::ContentLength),
-                (b"content_length", Self::Disguised),
-            ],
-            15 => &[
-                (b"x-forwarded-for", Self::XForwardedFor),
-                (b"x-amzn-trace-id", Self::XAmznTraceId),
-            ],
-            16 => &[
-                (b"proxy-connection", Self::ProxyConnection),
-                (b"x-forwarded-port", Self::XForwardedPort),
-            ],
-            17 => &[
-                (b"transfer-encoding", Self::TransferEncoding),
-                (b"x-forwarded-proto", Self::XForwardedProto),
-                (b"transfer_encoding", Self::Disguised),
-            ],
-            _ => &[],
+        let first = name.first().map_or(0, u8::to_ascii_lowercase);
+        let (known, field): (&[u8], Self) = match (name.len(), first) {
+            (2, b't') => (b"te", Self::Te),
+            (4, b'h') => (b"host", Self::Host),
+            (4, b'd') => (b"date", Self::Date),
+            (6, b'e') => (b"expect", Self::Expect),
+            (7, b'u') => (b"upgrade", Self::Upgrade),
+            (7, b't') => (b"trailer", Self::Trailer),
+            (9, b'f') => (b"forwarded", Self::Forwarded),
+            (10, b'c') => (b"connection", Self::Connection),
+            (10, b'u') => (b"user-agent", Self::UserAgent),
+            (10, b'k') => (b"keep-alive", Self::KeepAlive),
+            (14, b'c') if name[7] == b'_' => (b"content_length", Self::Disguised),
+            (14, b'c') => (b"content-length", Self::ContentLength),
+            (15, b'x') if name[2] == b'f' || name[2] == b'F' => {
+                (b"x-forwarded-for", Self::XForwardedFor)
+            }
+            (15, b'x') => (b"x-amzn-trace-id", Self::XAmznTraceId),
+            (16, b'p') => (b"proxy-connection", Self::ProxyConnection),
+            (16, b'x') => (b"x-forwarded-port", Self::XForwardedPort),
+            (17, b't') if name[8] == b'_' => (b"transfer_encoding", Self::Disguised),
+            (17, b't') => (b"transfer-encoding", Self::TransferEncoding),
+            (17, b'x') => (b"x-forwarded-proto", Self::XForwardedProto),
+            _ => return Self::Other,
         };
-        // The first letter tells nearly all apart from what else is as long.
-        let first =
-            |known: &[u8]| name.first().map(u8::to_ascii_lowercase) == known.first().copied();
-        known
-            .iter()
-            .find(|(known, _)| first(known) && name.eq_ignore_ascii_case(known))
-            .map_or(Self::Other, |(_, field)| *field)
+        if name.eq_ignore_ascii_case(known) {
+            field
+        } else {
+            Self::Other
+        }
     }
 
     /// Concerns one connection only and is never passed on (RFC 9110 section 7.6.1).
@@ -172,7 +167,9 @@ fn is_valid_name(name: &[u8]) -> bool {
         }
         valid
     };
-    name.iter().all(|byte| VALID[usize::from(*byte)])
+    // Without an early exit: nearly all names are valid.
+    name.iter()
+        .fold(true, |valid, byte| valid & VALID[usize::from(*byte)])
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -188,15 +185,12 @@ pub struct Fields {
     positions: SmallVec<[Position; USUAL]>,
     /// Where the last line ends and the empty one begins.
     end: usize,
-    valid_names: bool,
 }
 
 impl Fields {
     pub(super) fn index(parsed: &[httparse::Header<'_>], head: &[u8]) -> Self {
-        let mut valid_names = true;
         let positions = parsed.iter().map(|header| {
             let name = header.name.as_bytes();
-            valid_names &= is_valid_name(name);
             Position {
                 known: FieldName::of(name),
                 name: Span::of(name, head),
@@ -206,13 +200,7 @@ impl Fields {
         Self {
             positions: positions.collect(),
             end: head.len() - b"\r\n".len(),
-            valid_names,
         }
-    }
-
-    /// Whether ALB calls all names valid.
-    pub(super) fn have_valid_names(&self) -> bool {
-        self.valid_names
     }
 
     pub(super) fn iter<'a>(&'a self, head: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
@@ -255,6 +243,18 @@ pub(super) fn with_room<'h, T>(
             parse(&mut most).map_err(refusal)
         }
         other => other.map_err(refusal),
+    }
+}
+
+/// That the parser and the scanner agree on where a head ends. What lies behind the parser's end
+/// would go on with the last line, and look like a body there.
+pub(super) fn is_whole(
+    parsed: httparse::Status<usize>,
+    head: &[u8],
+) -> Result<(), httparse::Error> {
+    match parsed {
+        httparse::Status::Complete(end) if end == head.len() => Ok(()),
+        _ => Err(httparse::Error::Token),
     }
 }
 
@@ -302,5 +302,36 @@ impl ConnectionOptions {
         self.named
             .iter()
             .any(|name| name.eq_ignore_ascii_case(field.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case_and_only_whole() {
+        for (name, known) in [
+            ("Host", FieldName::Host),
+            ("CONTENT-LENGTH", FieldName::ContentLength),
+            ("Content_Length", FieldName::Disguised),
+            ("transfer_encoding", FieldName::Disguised),
+            ("Transfer-Encoding", FieldName::TransferEncoding),
+            ("x-Forwarded-For", FieldName::XForwardedFor),
+            ("X-Amzn-Trace-Id", FieldName::XAmznTraceId),
+            ("X-Forwarded-Proto", FieldName::XForwardedProto),
+            ("X-Forwarded-Fox", FieldName::Other),
+            ("Hosts", FieldName::Other),
+            ("", FieldName::Other),
+        ] {
+            assert_eq!(FieldName::of(name.as_bytes()), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn alb_calls_letters_digits_and_hyphens_valid() {
+        assert!(is_valid_name(b"X-Amzn-1"));
+        assert!(!is_valid_name(b"X_Amzn"));
+        assert!(!is_valid_name(b"a.b"));
     }
 }

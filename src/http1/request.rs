@@ -1,6 +1,6 @@
 //! The head of a request.
 
-use super::field::{Span, with_room};
+use super::field::{Span, is_whole, with_room};
 use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Version};
 
 /// The form of a request target (RFC 9112 section 3.2). Authority-form serves CONNECT only and is
@@ -141,8 +141,12 @@ impl RequestHead {
             && self.version == Version::Http11
             && self.has_method("GET")
             && self.framing.is_empty();
+        let is_http_2 = |protocol: &[u8]| {
+            let name = protocol.trim_ascii().to_ascii_lowercase();
+            name.starts_with(b"h2")
+        };
         self.value(FieldName::Upgrade)
-            .filter(|protocol| asks && !protocol.to_ascii_lowercase().starts_with(b"h2"))
+            .filter(|list| asks && !list.split(|byte| *byte == b',').any(is_http_2))
     }
 
     /// Whether the client waits for 100 (Continue) before it sends the body.
@@ -160,7 +164,7 @@ impl RequestHead {
 
     /// Whether ALB calls the names of all fields valid: letters, digits and hyphens.
     pub fn has_valid_names(&self) -> bool {
-        self.fields.have_valid_names()
+        self.fields().all(|field| field.has_valid_name())
     }
 
     /// The length of the head in bytes.
@@ -203,9 +207,8 @@ impl Index {
     fn of(head: &[u8]) -> Result<Self, HeadError> {
         let (version, method, target, fields) = with_room(|room| {
             let mut request = httparse::Request::new(&mut []);
-            if request.parse_with_uninit_headers(head, room)?.is_partial() {
-                return Err(httparse::Error::Token);
-            }
+            let parsed = request.parse_with_uninit_headers(head, room)?;
+            is_whole(parsed, head)?;
             let line = request.version.zip(request.method).zip(request.path);
             let ((minor, method), target) = line.ok_or(httparse::Error::Token)?;
             Ok((
@@ -447,5 +450,6 @@ mod tests {
         assert!(!asks("POST", "websocket", ""));
         assert!(!asks("GET", "websocket", "Content-Length: 3\r\n"));
         assert!(!asks("GET", "H2C", ""));
+        assert!(!asks("GET", "websocket, h2c", ""));
     }
 }

@@ -1,6 +1,6 @@
 //! The head of a response.
 
-use super::field::{Span, with_room};
+use super::field::{Span, is_whole, with_room};
 use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Version};
 
 /// The positions of a response's head in the buffer that it was read into.
@@ -26,9 +26,7 @@ impl ResponseHead {
             let mut response = httparse::Response::new(&mut []);
             let parser = httparse::ParserConfig::default();
             let parsed = parser.parse_response_with_uninit_headers(&mut response, head, room)?;
-            if parsed.is_partial() {
-                return Err(httparse::Error::Token);
-            }
+            is_whole(parsed, head)?;
             let line = response.version.zip(response.code);
             let (minor, status) = line.ok_or(httparse::Error::Status)?;
             // httparse gives an empty string of its own for a reason that is not ASCII.

@@ -87,7 +87,10 @@ impl HeadScanner {
     pub fn with_crlf(&self, head: &[u8]) -> Option<Vec<u8>> {
         self.lone_lf.then(|| {
             let lines = head.split_inclusive(|byte| *byte == b'\n');
-            let text = lines.map(|line| line.trim_ascii_end());
+            let text = lines.map(|line| {
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                line.strip_suffix(b"\r").unwrap_or(line)
+            });
             text.flat_map(|line| [line, b"\r\n"])
                 .flatten()
                 .copied()
@@ -148,6 +151,13 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\na: b\n\n";
         assert_eq!(response.scan(head), Ok(Some(22)));
         let rewritten = b"HTTP/1.1 200 OK\r\na: b\r\n\r\n";
+        let odd = b"a: b \n\x0c\r\n\n";
+        let rewritten_odd = b"a: b \r\n\x0c\r\n\r\n";
+        assert_eq!(
+            response.with_crlf(odd).as_deref(),
+            Some(rewritten_odd.as_slice()),
+            "no line may become an empty one"
+        );
         assert_eq!(
             response.with_crlf(head).as_deref(),
             Some(rewritten.as_slice())

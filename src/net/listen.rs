@@ -25,6 +25,17 @@ pub fn listen(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>>
     if address.port() != 0 {
         drop(open(address, Sharing::Alone)?);
     }
+    listen_beside_own(address, count)
+}
+
+/// Does the same without that guard, for a port on which this very process listens already: on all
+/// addresses while `address` is one of them, or the other way round. The kernel sends a client to
+/// the socket whose address is the more exact one.
+///
+/// # Errors
+///
+/// What `bind` or `listen` say.
+pub fn listen_beside_own(address: SocketAddr, count: usize) -> io::Result<Vec<TcpListener>> {
     let mut sockets = Vec::with_capacity(count);
     let mut address = address;
     for _ in 0..count {

@@ -5,5 +5,5 @@
 mod listen;
 mod stream;
 
-pub use listen::listen;
+pub use listen::{listen, listen_beside_own};
 pub use stream::{Reader, Stream, Writer};

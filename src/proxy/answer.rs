@@ -25,7 +25,7 @@ impl Client {
         let mut out = buffers::take();
         push_answer(&mut out, answer, record.head);
         let (_, mut writer) = self.stream.split();
-        let sending = writer.send([&out], &mut record.sent);
+        let sending = writer.send([&out], &record.sent);
         let _ = self.vigil.wait(SENDING, sending).await;
         buffers::give(out);
     }

@@ -25,11 +25,30 @@ const LINGER_BYTES: usize = 1 << 20;
 pub(super) struct Client {
     pub(super) stream: Stream,
     pub(super) vigil: Vigil,
-    /// Asks to finish the request in flight and to close.
-    pub(super) drain: CancellationToken,
-    opened: Instant,
+    pub(super) stay: Stay,
     /// What came after the last request's end.
     carried: Vec<u8>,
+}
+
+/// How long a client's connection may stay open.
+#[derive(Debug)]
+pub(super) struct Stay {
+    /// Asks to finish the request in flight and to close.
+    drain: CancellationToken,
+    opened: Instant,
+}
+
+impl Stay {
+    /// Whether the connection may serve another request: not while draining, and not longer than
+    /// `client_keep_alive`.
+    pub(super) fn goes_on(&self, attributes: &Attributes) -> bool {
+        !self.is_draining() && self.opened.elapsed() < attributes.client_keep_alive
+    }
+
+    /// Whether it was asked to end.
+    pub(super) fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
 }
 
 /// The two ends of a client's connection.
@@ -87,16 +106,12 @@ impl Client {
         Self {
             stream,
             vigil: Vigil::default(),
-            drain,
-            opened: Instant::now(),
+            stay: Stay {
+                drain,
+                opened: Instant::now(),
+            },
             carried: Vec::new(),
         }
-    }
-
-    /// Whether the connection may serve another request: not while draining, and not longer than
-    /// `client_keep_alive`.
-    pub(super) fn may_stay_open(&self, attributes: &Attributes) -> bool {
-        !self.drain.is_cancelled() && self.opened.elapsed() < attributes.client_keep_alive
     }
 
     /// Keeps what came after the request that has just been served.
@@ -123,7 +138,10 @@ impl Client {
             fields: attributes.limits.headers,
         });
         loop {
-            skip_blank_lines(&mut bytes);
+            if skip_blank_lines(&mut bytes) {
+                arrival = None;
+                buffers::give(mem::take(&mut bytes));
+            }
             if !bytes.is_empty() && bytes != b"\r" {
                 let begun = *arrival.get_or_insert_with(Arrival::now);
                 match scanner.scan(&bytes) {
@@ -159,25 +177,30 @@ impl Client {
             None => attributes.idle_timeout,
         };
         let (mut reader, _) = self.stream.split();
-        let ready = async {
-            tokio::select! {
-                biased;
-                ready = reader.ready() => ready.is_ok(),
-                () = self.drain.cancelled(), if arrival.is_none() => false,
+        let reading = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    ready = reader.ready() => if ready.is_err() {
+                        return More::End;
+                    },
+                    () = self.stay.drain.cancelled(), if arrival.is_none() => return More::End,
+                }
+                if bytes.capacity() == 0 {
+                    *bytes = buffers::take();
+                }
+                match reader.try_read(bytes).await {
+                    Ok(Some(1..)) => return More::Bytes,
+                    Ok(Some(0)) | Err(_) => return More::End,
+                    Ok(None) if bytes.is_empty() => buffers::give(mem::take(bytes)),
+                    Ok(None) => {}
+                }
             }
         };
-        match self.vigil.wait(limit, ready).await {
-            Err(Elapsed) if arrival.is_some() => return More::TooSlow,
-            Err(Elapsed) | Ok(false) => return More::End,
-            Ok(true) => {}
-        }
-        if bytes.capacity() == 0 {
-            *bytes = buffers::take();
-        }
-        match self.vigil.wait(limit, reader.read(bytes)).await {
-            Err(Elapsed) => More::TooSlow,
-            Ok(Err(_) | Ok(0)) => More::End,
-            Ok(Ok(_)) => More::Bytes,
+        match self.vigil.wait(limit, reading).await {
+            Ok(more) => more,
+            Err(Elapsed) if arrival.is_some() => More::TooSlow,
+            Err(Elapsed) => More::End,
         }
     }
 
@@ -187,7 +210,7 @@ impl Client {
         record: &mut RequestRecord<'_>,
     ) -> Result<(), ProxyError> {
         let (_, mut writer) = self.stream.split();
-        let telling = writer.send([b"HTTP/1.1 100 Continue\r\n\r\n"], &mut record.sent);
+        let telling = writer.send([b"HTTP/1.1 100 Continue\r\n\r\n"], &record.sent);
         let told = self.vigil.wait(LINGER, telling).await;
         told.is_ok_and(|told| told.is_ok())
             .then_some(())
@@ -220,11 +243,13 @@ enum More {
     TooSlow,
 }
 
-/// RFC 9112 section 2.2: empty lines before a request are skipped.
-fn skip_blank_lines(bytes: &mut Vec<u8>) {
+/// RFC 9112 section 2.2: empty lines before a request are skipped. True if there is nothing else:
+/// no request has begun then.
+fn skip_blank_lines(bytes: &mut Vec<u8>) -> bool {
     while bytes.starts_with(b"\r\n") {
         bytes.drain(..2);
     }
+    bytes.is_empty()
 }
 
 fn parsed(bytes: Vec<u8>, end: usize, arrival: Arrival) -> Incoming {

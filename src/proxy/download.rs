@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::buffers;
+use super::client::Stay;
 use super::error::ProxyError;
 use super::headers::{BodyCoding, ToClient, to_client};
 use super::patience::{Patience, never};
@@ -13,8 +14,12 @@ use crate::http1::{
 };
 use crate::net::{Reader, Writer};
 
+/// Content up to this size is copied behind the head: one plain write costs less than a vectored
+/// one.
+const WITH_HEAD: usize = 8 * 1024;
+
 /// What both directions of an exchange tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// The request has been sent to its end.
     pub(super) uploaded: AtomicBool,
@@ -23,6 +28,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// `uploaded`: the request is only a head, or has been sent whole with it.
+    pub(super) fn new(uploaded: bool) -> Self {
+        Self {
+            uploaded: AtomicBool::new(uploaded),
+            answered: AtomicBool::new(false),
+        }
+    }
+
     pub(super) fn is_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
@@ -64,7 +77,7 @@ pub(super) struct Download<'d, 'r> {
     pub(super) record: &'d mut RequestRecord<'r>,
     pub(super) patience: Patience<'d>,
     pub(super) progress: &'d Progress,
-    pub(super) may_keep_alive: bool,
+    pub(super) stay: &'d Stay,
 }
 
 impl Download<'_, '_> {
@@ -113,10 +126,12 @@ impl Download<'_, '_> {
             if buffer.capacity() == 0 {
                 *buffer = buffers::take();
             }
-            let read = self.target.read(buffer);
-            match self.patience.wait(limit, busy, read).await? {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => return Err(ProxyError::TargetClosed),
+            match self.target.try_read(buffer).await {
+                Ok(Some(1..)) => {}
+                Ok(Some(0)) | Err(_) => return Err(ProxyError::TargetClosed),
+                // A connection just made; while the target thinks, no buffer waits with it.
+                Ok(None) if buffer.is_empty() => buffers::give(std::mem::take(buffer)),
+                Ok(None) => {}
             }
         }
     }
@@ -166,7 +181,13 @@ impl Download<'_, '_> {
             .framing(&buffer, self.request.head.has_method("HEAD"))
             .map_err(ProxyError::ResponseHead)?;
         let coding = BodyCoding::of(framing, self.request.head.version());
-        let keep_alive = self.may_keep_alive && coding != BodyCoding::UntilClose;
+        self.record.ends_with_connection = coding == BodyCoding::UntilClose;
+        // Decided as late as this, because the daemon may have begun to shut down since the request
+        // came. One that is still coming may never be read to its end (RFC 9112 section 9.6).
+        let keep_alive = self.request.head.keeps_alive()
+            && coding != BodyCoding::UntilClose
+            && !self.progress.is_uploading()
+            && self.stay.goes_on(self.request.attributes());
         let decided = ToClient {
             framing,
             coding,
@@ -204,13 +225,16 @@ impl Download<'_, '_> {
         to_client(&mut out, self.request.head, head, buffer, decided);
         self.record.answered(head.status());
         self.progress.answered.store(true, Ordering::Relaxed);
+        self.patience.may_leave = false;
         let content = &buffer[head.len()..head.len() + content];
-        if decided.coding == BodyCoding::Chunked {
-            let mut line = [0; 18];
-            let [a, b, c, d, e, f] = chunk(content, end, &mut line);
-            self.send([&out, a, b, c, d, e, f]).await?;
+        let mut line = [0; 18];
+        let parts = coded(decided.coding, content, end, &mut line);
+        if content.len() <= WITH_HEAD {
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+            self.send([&out]).await?;
         } else {
-            self.send([&out, content]).await?;
+            let [a, b, c, d, e, f] = parts;
+            self.send([&out, a, b, c, d, e, f]).await?;
         }
         buffers::give(out);
         Ok(())
@@ -240,27 +264,35 @@ impl Download<'_, '_> {
             let found = body.decode(buffer).map_err(ProxyError::ResponseBody)?;
             ended |= found.done;
             clean = found.consumed == buffer.len();
-            let content = &buffer[..found.content];
-            if coding == BodyCoding::Chunked {
-                let end = ended.then(|| body.trailers());
-                let mut line = [0; 18];
-                self.send(chunk(content, end, &mut line)).await?;
-            } else {
-                self.send([content]).await?;
-            }
+            let end = ended.then(|| body.trailers());
+            let mut line = [0; 18];
+            let parts = coded(coding, &buffer[..found.content], end, &mut line);
+            self.send(parts).await?;
         }
         Ok(clean)
     }
 
-    /// Writes to the client, which may take the idle timeout to accept it.
+    /// Writes to the client, which may be as slow as it likes but not stop for the idle timeout.
     async fn send<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), ProxyError> {
         let idle = self.request.attributes().idle_timeout;
-        let sending = self.client.send(parts, &mut self.record.sent);
-        match self.patience.vigil.wait(idle, sending).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(ProxyError::ClientClosed),
-            Err(_) => Err(ProxyError::ClientTimeout),
-        }
+        let sent = &self.record.sent;
+        let sending = self.client.send(parts, sent);
+        let outcome = self.patience.deliver(idle, sent, sending).await?;
+        outcome.map_err(|_| ProxyError::ClientClosed)
+    }
+}
+
+/// Content as it goes to the client, with the end of the body if that is known: parts to be written
+/// in order.
+fn coded<'a>(
+    coding: BodyCoding,
+    content: &'a [u8],
+    end: Option<&'a [u8]>,
+    line: &'a mut [u8; 18],
+) -> [&'a [u8]; 6] {
+    match coding {
+        BodyCoding::Chunked => chunk(content, end, line),
+        BodyCoding::Plain | BodyCoding::UntilClose => [content, b"", b"", b"", b"", b""],
     }
 }
 

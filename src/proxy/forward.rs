@@ -2,7 +2,9 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use prometheus::IntCounter;
 use smallvec::SmallVec;
 
 use super::client::Client;
@@ -88,12 +90,16 @@ impl Proxy {
     ) -> Result<After, ProxyError> {
         let mut tried: SmallVec<[TargetKey; 2]> = SmallVec::new();
         let mut left = group.settings().retries;
-        let mut last_error = None;
+        let mut failed: Option<(ProxyError, &IntCounter)> = None;
         loop {
             let picked = group.pick(request.entrance.zone.as_ref(), &tried);
-            let lease = match (picked, last_error.take()) {
-                (Ok(lease), _) => lease,
-                (Err(_), Some(error)) => return Err(error),
+            let lease = match (picked, failed.take()) {
+                (Ok(lease), None) => lease,
+                (Ok(lease), Some((_, retries))) => {
+                    retries.inc();
+                    lease
+                }
+                (Err(_), Some((error, _))) => return Err(error),
                 (Err(error), None) => return Err(ProxyError::NoTarget(error)),
             };
             let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));
@@ -132,10 +138,9 @@ impl Proxy {
                         attempt.fresh = true;
                     }
                     Decision::Elsewhere(reason) => {
-                        metrics.retry(reason).inc();
                         left -= 1;
                         tried.push(lease.key.clone());
-                        last_error = Some(failure.error);
+                        failed = Some((failure.error, metrics.retry(reason)));
                         break;
                     }
                 }
@@ -196,7 +201,7 @@ impl Proxy {
                 .await;
                 connection.close(CloseReason::Upgraded);
                 record.received += through.from_client;
-                record.sent += through.to_client;
+                record.sent.fetch_add(through.to_client, Ordering::Relaxed);
                 if let Some(error) = &through.error {
                     record.failed(error);
                 }
@@ -243,7 +248,6 @@ async fn exchange<'r>(
     upload: &mut Upload,
     record: &mut RequestRecord<'r>,
 ) -> Result<Downloaded, (ProxyError, Reached)> {
-    let may_keep_alive = request.head.keeps_alive() && client.may_stay_open(request.attributes());
     let (client_reader, client_writer) = client.stream.split();
     let (target_reader, mut target_writer) = connection.stream.split();
     let mut patience = Patience {
@@ -254,7 +258,7 @@ async fn exchange<'r>(
     send_head(&mut target_writer, request, upload, record, &mut patience).await?;
     record.dispatched();
 
-    let progress = Progress::default();
+    let progress = Progress::new(upload.is_sent());
     let idle = request.attributes().idle_timeout;
     let mut up = pin!(upload.run(
         client_reader,
@@ -270,7 +274,7 @@ async fn exchange<'r>(
         record,
         patience,
         progress: &progress,
-        may_keep_alive,
+        stay: &client.stay,
     };
     let mut down = pin!(download.run());
     let outcome = tokio::select! {
@@ -279,9 +283,11 @@ async fn exchange<'r>(
         end = &mut up => match end {
             UploadEnd::Failed(error) => Err(error),
             UploadEnd::ClientClosed if !progress.is_answered() => Err(ProxyError::ClientClosed),
-            UploadEnd::ClientClosed | UploadEnd::TargetStopped | UploadEnd::NextRequest => {
-                down.await
-            }
+            UploadEnd::TargetStalled if !progress.is_answered() => Err(ProxyError::TargetTimeout),
+            UploadEnd::ClientClosed
+            | UploadEnd::TargetStopped
+            | UploadEnd::TargetStalled
+            | UploadEnd::NextRequest => down.await,
         },
     };
     let reached = match progress.is_answered() {
@@ -312,12 +318,12 @@ async fn send_head(
         },
     );
     upload.join(&mut out);
-    let mut sent = 0;
-    let sending = target.send([&out], &mut sent);
+    let sent = AtomicU64::new(0);
+    let sending = target.send([&out], &sent);
     let outcome = patience
         .wait(request.response_timeout, never, sending)
         .await;
-    let reached = match sent {
+    let reached = match sent.into_inner() {
         0 => Reached::Nothing,
         _ => Reached::Target,
     };

@@ -216,6 +216,9 @@ impl Proxy {
             record.non_compliant();
         }
         if record.has_status() {
+            if record.ends_with_connection {
+                client.stream.reset_when_dropped();
+            }
             return After::Close;
         }
         let status = error.status();
@@ -223,7 +226,7 @@ impl Proxy {
             record.answered_by_balancer(status);
             return After::Close;
         }
-        let keep_alive = !unread && !client.drain.is_cancelled() && record.keeps_alive();
+        let keep_alive = !unread && !client.stay.is_draining() && record.keeps_alive();
         let page = error_page(status);
         let answer = Answer {
             status,
@@ -343,7 +346,7 @@ fn admit<'r>(
 /// An answer of the balancer's own leaves a body unread: the connection cannot go on then.
 fn may_keep_alive(client: &Client, request: &Request<'_>) -> bool {
     let head = request.head;
-    head.framing().is_empty() && head.keeps_alive() && client.may_stay_open(request.attributes())
+    head.framing().is_empty() && head.keeps_alive() && client.stay.goes_on(request.attributes())
 }
 
 fn after_answer(client: &mut Client, request: &Request<'_>, keep_alive: bool) -> After {

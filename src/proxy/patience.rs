@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -40,16 +41,17 @@ impl Patience<'_> {
         let mut future = pin!(future);
         let mut left = limit;
         loop {
-            let cut_in = self
-                .lease
-                .cut_at()
-                .map_or(TICK, |cut| cut.saturating_duration_since(Instant::now()));
+            // Asked before each wait: a transfer that never has to wait is cut, too.
+            let cut_in = match self.lease.cut_at() {
+                None => TICK,
+                Some(cut) => cut.saturating_duration_since(Instant::now()),
+            };
+            if cut_in.is_zero() {
+                return Err(ProxyError::Deregistered);
+            }
             let slice = left.min(TICK).min(cut_in);
             if let Ok(output) = self.vigil.wait(slice, future.as_mut()).await {
                 return Ok(output);
-            }
-            if self.lease.cut_at().is_some_and(|cut| cut <= Instant::now()) {
-                return Err(ProxyError::Deregistered);
             }
             if self.may_leave && self.lease.has_turned_unhealthy() {
                 return Err(ProxyError::TargetUnhealthy);
@@ -58,6 +60,35 @@ impl Patience<'_> {
             if left.is_zero() {
                 return Err(ProxyError::TargetTimeout);
             }
+        }
+    }
+
+    /// Waits for the client to take a part of the response: as long as `moved` changes, and at most
+    /// `limit` without that.
+    ///
+    /// # Errors
+    ///
+    /// The limit has passed ([`ProxyError::ClientTimeout`]), or the deregistration delay of the
+    /// target has ([`ProxyError::Deregistered`]).
+    pub(super) async fn deliver<T>(
+        &mut self,
+        limit: Duration,
+        moved: &AtomicU64,
+        future: impl Future<Output = T>,
+    ) -> Result<T, ProxyError> {
+        let seen = AtomicU64::new(moved.load(Ordering::Relaxed));
+        let busy = || {
+            let now = moved.load(Ordering::Relaxed);
+            seen.swap(now, Ordering::Relaxed) != now
+        };
+        let mut patience = Patience {
+            vigil: self.vigil,
+            lease: self.lease,
+            may_leave: false,
+        };
+        match patience.wait(limit, busy, future).await {
+            Err(ProxyError::TargetTimeout) => Err(ProxyError::ClientTimeout),
+            outcome => outcome,
         }
     }
 }

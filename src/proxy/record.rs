@@ -1,6 +1,7 @@
 //! What is remembered of a request until it ends: one access log line, and the figures of its node.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use smallvec::SmallVec;
@@ -30,8 +31,10 @@ pub(super) struct RequestRecord<'r> {
     pub(super) redirect_url: Option<String>,
     pub(super) group: Option<&'r Group>,
     pub(super) received: u64,
-    pub(super) sent: u64,
+    pub(super) sent: AtomicU64,
     pub(super) upgraded: bool,
+    /// Only the end of the connection tells the client where the response ends.
+    pub(super) ends_with_connection: bool,
     status: Option<u16>,
     error: Option<&'static str>,
     targets: SmallVec<[SocketAddr; 2]>,
@@ -65,8 +68,9 @@ impl<'r> RequestRecord<'r> {
             redirect_url: None,
             group: None,
             received: 0,
-            sent: 0,
+            sent: AtomicU64::new(0),
             upgraded: false,
+            ends_with_connection: false,
             status: None,
             error: None,
             targets: SmallVec::new(),
@@ -217,7 +221,7 @@ impl<'r> RequestRecord<'r> {
             elb_status_code: self.status.unwrap_or(CUT),
             target_status_code: self.statuses.last().copied().flatten(),
             received_bytes: self.received,
-            sent_bytes: self.sent,
+            sent_bytes: self.sent.load(Ordering::Relaxed),
             request: self.request_line(),
             user_agent: user_agent.unwrap_or_default(),
             ssl_cipher: None,
@@ -252,10 +256,11 @@ impl Drop for RequestRecord<'_> {
         let metrics = &self.entrance.metrics;
         metrics.requests.inc();
         metrics.received_bytes.inc_by(self.received);
-        metrics.sent_bytes.inc_by(self.sent);
+        let sent = *self.sent.get_mut();
+        metrics.sent_bytes.inc_by(sent);
         if self.ends.client.is_ipv6() {
             metrics.ipv6_requests.inc();
-            metrics.ipv6_bytes.inc_by(self.received + self.sent);
+            metrics.ipv6_bytes.inc_by(self.received + sent);
         }
         self.write();
     }

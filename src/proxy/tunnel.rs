@@ -69,17 +69,15 @@ async fn pump(
     count: &AtomicU64,
     moved: &AtomicBool,
 ) -> io::Result<()> {
-    let mut sent = 0;
-    to.send([first], &mut sent).await?;
+    to.send([first], count).await?;
     loop {
-        count.store(sent, Ordering::Relaxed);
         from.ready().await?;
         let mut buffer = buffers::take();
         if from.read(&mut buffer).await? == 0 {
             return to.finish().await;
         }
         moved.store(true, Ordering::Relaxed);
-        to.send([&buffer], &mut sent).await?;
+        to.send([&buffer], count).await?;
         buffers::give(buffer);
     }
 }

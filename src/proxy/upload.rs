@@ -1,7 +1,7 @@
 //! The body of a request on its way to a target.
 
 use std::mem;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::buffers;
@@ -41,8 +41,10 @@ pub(super) enum UploadEnd {
     ClientClosed,
     /// The client broke off, was too slow, or sent what is no body.
     Failed(ProxyError),
-    /// The target takes no more; it may have answered already.
+    /// The target's connection takes no more; it may have answered already.
     TargetStopped,
+    /// The target has taken nothing for as long as it may be silent; it may have answered already.
+    TargetStalled,
     /// The client has sent its next request already; there is no telling when it closes.
     NextRequest,
 }
@@ -137,13 +139,15 @@ impl Upload {
             {
                 return UploadEnd::Failed(error);
             }
-            let (mut line, mut count) = ([0; 18], 0);
+            let (mut line, count) = ([0; 18], AtomicU64::new(0));
             let mut vigil = mem::take(&mut self.vigil);
-            let parts = self.piece(&mut line);
-            let sent = vigil.wait(response, target.send(parts, &mut count)).await;
+            let sending = target.send(self.piece(&mut line), &count);
+            let sent = vigil.wait_while_moving(response, &count, sending).await;
             self.vigil = vigil;
-            if !matches!(sent, Ok(Ok(()))) {
-                return UploadEnd::TargetStopped;
+            match sent {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return UploadEnd::TargetStopped,
+                Err(Elapsed) => return UploadEnd::TargetStalled,
             }
             self.note_piece();
         }

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -45,6 +46,23 @@ impl Vigil {
         .await
     }
 
+    /// Waits for `future` as long as it moves something: at most `limit` without a change of `moved`.
+    pub(super) async fn wait_while_moving<T>(
+        &mut self,
+        limit: Duration,
+        moved: &AtomicU64,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let mut future = pin!(future);
+        loop {
+            let before = moved.load(Ordering::Relaxed);
+            match self.wait(limit, future.as_mut()).await {
+                Err(Elapsed) if moved.load(Ordering::Relaxed) != before => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// The timer, armed for `deadline` or earlier.
     fn armed(&mut self, deadline: Instant) -> &mut Pin<Box<Sleep>> {
         let sleep = self
@@ -77,6 +95,22 @@ mod tests {
             let over = start.elapsed() - limit * SECOND;
             assert!(over < Duration::from_millis(5), "{over:?} late");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_moves_may_take_longer_than_the_limit_and_what_stalls_may_not() {
+        let mut vigil = Vigil::default();
+        let moved = AtomicU64::new(0);
+        let slow = async {
+            for _ in 0..5 {
+                sleep(SECOND).await;
+                moved.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let outcome = vigil.wait_while_moving(2 * SECOND, &moved, slow).await;
+        assert_eq!(outcome, Ok(()));
+        let stalled = vigil.wait_while_moving(2 * SECOND, &moved, pending::<()>());
+        assert_eq!(stalled.await, Err(Elapsed));
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,6 @@
 //! systems and container mounts, and lose a file that an editor replaces or whose directory
 //! Kubernetes swaps by a symbolic link. A look costs one system call while nothing changes.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
@@ -17,9 +16,9 @@ use super::{Cause, ReloadHandle};
 /// From one look to the next.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Asks for a reload each time the content of the file has changed and has then stayed the same for
-/// one more look, so that a half-written file is not read. Never ends by itself; what is wrong with
-/// the new content is the reloader's to say.
+/// Asks for a reload each time the file has changed and has then stayed the same for one more look,
+/// so that a half-written file is not read. Never ends by itself; whether the content is another one
+/// than the last, and what is wrong with it, is the reloader's to say.
 pub async fn watch(path: PathBuf, reload: ReloadHandle) {
     let mut watch = Watch::default();
     let mut looks = interval(LOOK_EVERY);
@@ -28,8 +27,7 @@ pub async fn watch(path: PathBuf, reload: ReloadHandle) {
         looks.tick().await;
         let look = {
             let path = path.clone();
-            let last = watch.last_look();
-            tokio::task::spawn_blocking(move || look(&path, last)).await
+            tokio::task::spawn_blocking(move || look(&path)).await
         };
         match look {
             Ok(Ok(seen)) => {
@@ -53,48 +51,28 @@ pub async fn watch(path: PathBuf, reload: ReloadHandle) {
     }
 }
 
-/// What can be said of a file without reading it. Any writing changes the time or the size, any
-/// replacing the device or the inode.
+/// What can be said of a file without reading it. Any writing changes a time or the size, any
+/// replacing the device or the inode, and giving it to other readers its status's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stat {
+struct Look {
     device: u64,
     inode: u64,
     modified: Option<SystemTime>,
+    /// When its status changed, in seconds and nanoseconds.
+    status: (i64, i64),
     size: u64,
 }
 
-/// A file as it was at one look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
-    stat: Stat,
-    content: u64,
-}
-
-/// Looks at the file, and reads it only if something about it is not as it was at `last`.
-fn look(path: &Path, last: Option<Look>) -> io::Result<Look> {
-    let stat = stat(path)?;
-    if let Some(last) = last
-        && last.stat == stat
-    {
-        return Ok(last);
-    }
-    let mut hasher = DefaultHasher::new();
-    fs::read(path)?.hash(&mut hasher);
-    Ok(Look {
-        stat,
-        content: hasher.finish(),
-    })
-}
-
 #[cfg(unix)]
-fn stat(path: &Path) -> io::Result<Stat> {
+fn look(path: &Path) -> io::Result<Look> {
     use std::os::unix::fs::MetadataExt;
 
     let metadata = fs::metadata(path)?; // Follows symbolic links.
-    Ok(Stat {
+    Ok(Look {
         device: metadata.dev(),
         inode: metadata.ino(),
         modified: metadata.modified().ok(),
+        status: (metadata.ctime(), metadata.ctime_nsec()),
         size: metadata.size(),
     })
 }
@@ -102,25 +80,22 @@ fn stat(path: &Path) -> io::Result<Stat> {
 /// What was seen so far.
 #[derive(Debug, Default)]
 struct Watch {
-    /// The content that the reloader was told of.
-    known: Option<u64>,
+    /// The file that the reloader was told of.
+    told: Option<Look>,
     last: Option<Look>,
     lost: bool,
 }
 
 impl Watch {
-    fn last_look(&self) -> Option<Look> {
-        self.last
-    }
-
-    /// Takes in what was seen; says whether there is a new content, and it has settled. The first
-    /// one is always new: the file may have changed since the process read it. The reloader knows.
+    /// Takes in what was seen; says whether the file is another one, and has settled. The first one
+    /// always is: it may have changed since the process read it. So is one that was only touched:
+    /// the reloader knows which content it has read last, by whomever it was asked.
     fn has_settled(&mut self, seen: Look) -> bool {
         self.lost = false;
         let settled = self.last.replace(seen) == Some(seen);
-        let news = settled && self.known != Some(seen.content);
+        let news = settled && self.told != Some(seen);
         if news {
-            self.known = Some(seen.content);
+            self.told = Some(seen);
         }
         news
     }
@@ -163,7 +138,7 @@ mod tests {
 
         /// One look; whether it would have asked for a reload.
         fn look(&mut self) -> bool {
-            match look(&self.path(), self.watch.last_look()) {
+            match look(&self.path()) {
                 Ok(seen) => self.watch.has_settled(seen),
                 Err(_) => {
                     self.watch.lost();
@@ -234,12 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn touching_the_file_is_no_change() {
+    fn a_file_that_was_only_touched_is_left_to_the_reloader() {
         let mut file = File::with("one");
         let later = SystemTime::now() + Duration::from_secs(60);
         let handle = fs::File::options().write(true).open(file.path()).unwrap();
         handle.set_modified(later).unwrap();
         assert!(!file.look());
+        assert!(file.look());
         assert!(!file.look());
     }
 

@@ -144,8 +144,12 @@ impl Server {
                 prepared.kept.insert(spot, key.clone());
                 continue;
             }
-            let sockets = net::listen(key.address, self.workers.len())
-                .map_err(|source| refused(key, source))?;
+            let listen = match self.listens_around(key.address) {
+                true => net::listen_beside_own,
+                false => net::listen,
+            };
+            let sockets =
+                listen(key.address, self.workers.len()).map_err(|source| refused(key, source))?;
             let address = sockets
                 .first()
                 .map_or(Ok(key.address), std::net::TcpListener::local_addr)
@@ -158,6 +162,16 @@ impl Server {
             prepared.opened.push((spot, bound, sockets));
         }
         Ok(prepared)
+    }
+
+    /// Whether a socket of this server has the port already: on all addresses, or on one while
+    /// `address` is all of them. The configuration wants one or the other, so that one is about to
+    /// be closed.
+    fn listens_around(&self, address: SocketAddr) -> bool {
+        let all = |address: SocketAddr| address.ip().is_unspecified();
+        self.spots.keys().any(|spot| {
+            spot.address.port() == address.port() && (all(spot.address) || all(address))
+        })
     }
 
     /// Starts accepting on the new sockets and closes those that the snapshot does not name any

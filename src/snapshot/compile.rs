@@ -65,16 +65,15 @@ fn compile_group(
 ) -> Group {
     let name = &group.settings.name;
     let owner = group.load_balancer.as_ref();
-    let before = last.last_group(name);
     let target_group = TargetGroup::new(
         group.settings.clone(),
         group.registrations.clone(),
         scope(owner.and_then(|name| load_balancer(valid, name))),
-        before,
+        last.last_group(name),
         now,
     );
     Group {
-        metrics: group_metrics(metrics, owner, &target_group, before),
+        metrics: group_metrics(metrics, owner, &target_group, now),
         target_group,
         health_check: Arc::new(group.health_check.clone()),
         load_balancer: group.load_balancer.clone(),
@@ -101,48 +100,40 @@ fn load_balancer<'a>(valid: &'a ValidConfig, name: &str) -> Option<&'a ValidLoad
         .find(|load_balancer| &*load_balancer.name == name)
 }
 
-/// Groups that the new configuration leaves out stay listed until their targets have drained. Those
-/// left out just now begin to drain when the snapshot takes over.
+/// Groups that the new configuration leaves out stay listed until their targets have drained.
 fn deleted(groups: &Groups, last: &Snapshot, metrics: &Metrics, now: Instant) -> Vec<Arc<Group>> {
-    let begins = last.groups.values();
-    let begins = begins.filter(|group| !group.targets().is_empty());
-    let drains = last.deleted.iter();
-    let drains = drains.filter(|group| group.departing(now).next().is_some());
-    begins
-        .chain(drains)
+    last.all_groups()
         .filter(|group| !groups.contains_key(&group.settings().name))
         .map(|group| {
-            let before = &group.target_group;
             let target_group = TargetGroup::new(
                 group.settings().clone(),
                 Vec::new(),
                 Scope::NotInUse,
-                Some(before),
+                Some(&group.target_group),
                 now,
             );
-            let owner = group.load_balancer.as_ref();
-            Arc::new(Group {
-                metrics: group_metrics(metrics, owner, &target_group, Some(before)),
+            Group {
+                metrics: group_metrics(metrics, group.load_balancer.as_ref(), &target_group, now),
                 target_group,
                 health_check: Arc::clone(&group.health_check),
                 load_balancer: group.load_balancer.clone(),
-            })
+            }
         })
+        .filter(|group| group.departing(now).next().is_some())
+        .map(Arc::new)
         .collect()
 }
 
-/// The handles for all zones that the group has targets in, also those that are leaving.
 fn group_metrics(
     metrics: &Metrics,
     load_balancer: Option<&Arc<str>>,
     group: &TargetGroup,
-    before: Option<&TargetGroup>,
+    now: Instant,
 ) -> GroupMetrics {
-    let leaving = before.map_or(&[][..], TargetGroup::targets);
     let zones: BTreeSet<Option<&str>> = group
         .targets()
         .iter()
-        .chain(leaving)
+        .chain(group.departing(now))
         .map(|target: &Arc<Target>| target.zone.as_ref().map(Zone::as_str))
         .collect();
     metrics.group(

@@ -11,7 +11,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod connections;
 mod forwarding;
 mod framing;
+mod noise;
 mod pipelining;
 mod refusals;
+mod responses;
+mod timeouts;
+mod upgrade;

@@ -141,3 +141,59 @@ async fn a_request_behind_an_answer_of_the_balancers_own_is_served() {
         assert_eq!(client.response().await.text(), "mine");
     }
 }
+
+/// A target that sends these bytes for each request, cut at random.
+async fn cutting(response: &'static str) -> Target {
+    let seed = std::sync::atomic::AtomicU64::new(0);
+    Target::scripted(move |mut wire: Wire, _, _| {
+        let seed = seed.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut rest = response.as_bytes();
+            while !rest.is_empty() {
+                let (piece, left) = rest.split_at(random.usize(1..=20).min(rest.len()));
+                wire.try_send(piece).await.ok()?;
+                rest = left;
+                tokio::task::yield_now().await;
+            }
+            Some(wire)
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_response_means_the_same_however_its_bytes_are_cut() {
+    for (response, interim, trailers) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 12\r\nX: y\r\n\r\nhello, world",
+            false,
+            "",
+        ),
+        (
+            "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n\
+             HTTP/1.1 200 OK\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n\
+             1\r\nh\r\n5;e=\"f\"\r\nello,\r\n006\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n",
+            true,
+            "X-Sum: 1\r\n",
+        ),
+    ] {
+        let target = cutting(response).await;
+        let elbow = Elbow::before(&[&target], "", "").await;
+        let mut client = Client::connect(elbow.address()).await;
+        for _ in 0..24 {
+            if interim {
+                assert_eq!(client.get("/").await.status(), 103);
+            } else {
+                client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+            }
+            let response = client.response().await;
+            assert_eq!((response.status(), response.value("X")), (200, Some("y")));
+            assert_eq!(
+                (response.text(), &*response.trailers),
+                ("hello, world", trailers)
+            );
+        }
+        assert_eq!(target.connections(), 1);
+    }
+}

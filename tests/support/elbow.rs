@@ -98,6 +98,18 @@ impl Elbow {
         self.running.reload.reload(Cause::Api).await
     }
 
+    /// Writes a configuration to a file in the directory of the one in force, and tells nobody.
+    pub(crate) fn save(&self, file: &str, text: &str) -> PathBuf {
+        let path = self.directory.path().join(file);
+        std::fs::write(&path, completed(text, &self.directory)).unwrap();
+        path
+    }
+
+    /// The number of the configuration in force, from 1.
+    pub(crate) fn generation(&self) -> u64 {
+        self.running.shared.load().generation
+    }
+
     /// The value of one row of the metrics, 0 if it is not there: `elbow_requests_total` sums all
     /// rows of that name, `elbow_requests_total{target_group="a"}` those with that label, too.
     pub(crate) fn metric(&self, row: &str) -> f64 {

@@ -1,0 +1,20 @@
+//! The daemon's life over real sockets: what becomes of clients and targets while health, the
+//! configuration and the process itself change.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test may fail loudly"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod balancing;
+mod draining;
+mod health;
+mod reload;
+mod rules;
+mod scene;
+mod shutdown;
