@@ -208,11 +208,11 @@ mod tests {
         let (mut near, mut far) = pair().await;
         let (mut reader, _) = far.split();
         let mut received = Vec::new();
-        let (mut nothing, mut sent) = (0, 0);
+        let (mut nothing, sent) = (0, AtomicU64::new(0));
         while reader.try_read(&mut received).await.unwrap().is_none() {
             nothing += 1;
-            if sent == 0 {
-                near.split().1.send([b"a"], &mut sent).await.unwrap();
+            if sent.load(Ordering::Relaxed) == 0 {
+                near.split().1.send([b"a"], &sent).await.unwrap();
             }
             reader.ready().await.unwrap();
         }

@@ -145,6 +145,11 @@ impl Client {
             if !bytes.is_empty() && bytes != b"\r" {
                 let begun = *arrival.get_or_insert_with(Arrival::now);
                 match scanner.scan(&bytes) {
+                    // A TLS handshake on a plain port, say: no method begins like that, and no line
+                    // may ever end.
+                    Ok(None) if !bytes[0].is_ascii_graphic() => {
+                        return refused(HeadError::Malformed, bytes, begun);
+                    }
                     Ok(None) => {}
                     Ok(Some(end)) => return parsed(bytes, end, begun),
                     Err(error) => return refused(error, bytes, begun),

@@ -32,13 +32,13 @@ impl PickError {
     /// A short name for logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::NoTargets => "no_targets",
-            Self::EmptyZone => "empty_zone",
-            Self::AllUnused => "all_unused",
-            Self::ZeroWeight => "zero_weight",
-            Self::NoneHealthy => "none_healthy",
-            Self::AllInitial => "all_initial",
-            Self::AllTried => "all_tried",
+            Self::NoTargets => "NoTargets",
+            Self::EmptyZone => "EmptyZone",
+            Self::AllUnused => "AllTargetsUnused",
+            Self::ZeroWeight => "AllWeightsZero",
+            Self::NoneHealthy => "NoHealthyTarget",
+            Self::AllInitial => "AllTargetsInitial",
+            Self::AllTried => "AllTargetsTried",
         }
     }
 }

@@ -40,6 +40,11 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, u16)> {
             400,
         ),
         ("list of lengths", length("5, 5"), 400),
+        (
+            "a TLS handshake",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(),
+            400,
+        ),
         ("signed length", length("+5"), 400),
         ("negative length", length("-1"), 400),
         ("hexadecimal length", length("0x5"), 400),
