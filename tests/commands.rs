@@ -178,6 +178,16 @@ fn the_demos_configuration_can_be_used_as_it_is_printed() {
 }
 
 #[test]
+fn the_configuration_in_the_readme_can_be_used() {
+    let readme = include_str!("../README.md");
+    let block = readme.split("```toml\n").nth(1).unwrap();
+    let file = File::with(block.split("```").next().unwrap());
+    let output = elbow(&["check", file.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
 fn status_without_a_daemon_says_what_to_do() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap().to_string();
