@@ -158,11 +158,33 @@ fn schema_is_one_json_document() {
 }
 
 #[test]
+fn who_reads_no_further_is_no_failure() {
+    for arguments in [&["schema"][..], &["demo", "--print-config"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_elbow"));
+        let output = command.args(arguments).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(text(&output.stderr), "");
+    }
+}
+
+#[test]
 fn the_demos_configuration_can_be_used_as_it_is_printed() {
     let printed = elbow(&["demo", "--print-config"]);
     let file = File::with(text(&printed.stdout));
     let output = elbow(&["check", file.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn the_configuration_in_the_readme_can_be_used() {
+    let readme = include_str!("../README.md");
+    let block = readme.split("```toml\n").nth(1).unwrap();
+    let file = File::with(block.split("```").next().unwrap());
+    let output = elbow(&["check", file.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(text(&output.stderr), "");
 }
 
 #[test]

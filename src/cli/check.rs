@@ -1,11 +1,11 @@
 //! `elbow check` and `elbow schema`: questions that need no daemon.
 
-use std::io::Write;
 use std::path::Path;
 
 use crate::config;
 
 use super::Failure;
+use super::say::say;
 
 /// Says all that is wrong with a file, as a compiler would.
 pub(super) fn check(file: &Path) -> Result<(), Failure> {
@@ -20,21 +20,18 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
         .iter()
         .map(|group| group.registrations.len())
         .sum();
-    println!(
-        "{} can be used: {}, {}, {}.",
+    Ok(say(format_args!(
+        "{} can be used: {}, {}, {}.\n",
         file.display(),
         number(valid.load_balancers.len(), "load balancer"),
         number(valid.target_groups.len(), "target group"),
         number(targets, "target"),
-    );
-    Ok(())
+    ))?)
 }
 
 /// Prints the JSON Schema.
 pub(super) fn schema() -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{:#}", config::schema())?;
-    Ok(())
+    Ok(say(format_args!("{:#}\n", config::schema()))?)
 }
 
 fn count(problems: &config::Problems) -> String {

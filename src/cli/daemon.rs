@@ -12,6 +12,7 @@ use crate::reload::Source;
 use crate::telemetry::{self, LogForm};
 
 use super::Failure;
+use super::say::say;
 
 /// Runs the load balancer until a signal ends it.
 pub(super) fn run(config: PathBuf, log: LogForm) -> Result<(), Failure> {
@@ -32,7 +33,7 @@ pub(super) fn demo(port: u16, admin_port: u16, log: LogForm) -> Result<(), Failu
         let mut signals = Signals::new()?;
         let demo = Demo::start(port, admin_port)?;
         let running = App::start(demo.options()).await?;
-        println!("{}", demo.guide());
+        say(format_args!("{}\n", demo.guide()))?;
         tokio::select! {
             () = signals.until_end(&running) => {}
             () = demo.obey_terminal() => {}
@@ -43,8 +44,7 @@ pub(super) fn demo(port: u16, admin_port: u16, log: LogForm) -> Result<(), Failu
 
 /// Prints the demo's configuration.
 pub(super) fn print_demo(port: u16, admin_port: u16) -> Result<(), Failure> {
-    print!("{}", demo::configuration(port, admin_port));
-    Ok(())
+    Ok(say(demo::configuration(port, admin_port))?)
 }
 
 async fn end(signals: &mut Signals, running: Running) -> Result<(), Failure> {

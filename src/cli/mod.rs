@@ -8,6 +8,7 @@ mod daemon;
 mod failure;
 mod reload;
 mod remote;
+mod say;
 mod status;
 mod table;
 
@@ -22,7 +23,7 @@ use crate::telemetry::LogForm;
 use failure::Failure;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 all went well, 64 the configuration is wrong, 1 anything else.
+Exit codes: 0 all went well, 64 the configuration is wrong, 2 the command line is, 1 anything else.
 Logs go to standard error; ELBOW_LOG says how much, for example ELBOW_LOG=debug.";
 
 /// An elastic load balancer of your own: AWS ALB's behaviour as one daemon on your machines.
@@ -49,10 +50,11 @@ enum Command {
         #[command(flatten)]
         log: Log,
     },
-    /// Run the load balancer with four small sites to play with
+    /// Run the load balancer in front of two small sites to play with
     ///
     /// The real daemon with a built-in configuration: two sites with a target in each of two zones,
     /// all on loopback. Stop a target and watch the balancer notice, and nothing fail.
+    #[command(after_help = EXIT_CODES)]
     Demo {
         /// The port to open in a browser
         #[arg(long, default_value_t = 8080)]
@@ -98,7 +100,8 @@ struct Admin {
     #[arg(
         long = "admin",
         value_name = "ADDRESS",
-        default_value = "127.0.0.1:9900"
+        default_value = "127.0.0.1:9900",
+        value_parser = socket_address
     )]
     address: SocketAddr,
 }
@@ -136,6 +139,12 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// As `SocketAddr` reads it, with an error that shows one.
+fn socket_address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "write an IP address and a port: 127.0.0.1:9900, say")
 }
 
 #[cfg(test)]

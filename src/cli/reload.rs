@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::Failure;
 use super::remote;
+use super::say::say;
 
 /// What the admin API answers, as far as it is printed.
 #[derive(Debug, Deserialize)]
@@ -35,9 +36,8 @@ pub(super) fn reload(admin: SocketAddr) -> Result<(), Failure> {
     for warning in &taken.warnings {
         eprintln!("{warning}");
     }
-    println!(
-        "Configuration {} is in force: {}.",
+    Ok(say(format_args!(
+        "Configuration {} is in force: {}.\n",
         taken.generation, taken.summary
-    );
-    Ok(())
+    ))?)
 }

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::Failure;
 use super::remote::{self, RemoteError};
+use super::say::say;
 use super::table::Table;
 
 /// `/status`, as far as it is printed.
@@ -94,8 +95,7 @@ pub(super) fn status(admin: SocketAddr) -> Result<(), Failure> {
     let daemon: Daemon = fetch(admin, "/status")?;
     let balancers: LoadBalancers = fetch(admin, "/load-balancers")?;
     let groups: Groups = fetch(admin, "/target-health")?;
-    print!("{}", page(&daemon, &balancers, &groups));
-    Ok(())
+    Ok(say(page(&daemon, &balancers, &groups))?)
 }
 
 fn fetch<T: DeserializeOwned>(admin: SocketAddr, path: &str) -> Result<T, RemoteError> {

@@ -13,7 +13,7 @@ fn a_dangling_name_lists_those_that_exist() {
   |
 9 | default = { forward = "wordpres" }
   |                       ^^^^^^^^^^
-  = help: the target groups are `wordpress`
+  = help: target groups here: `wordpress`
 
 warning: no rule forwards to target group `wordpress`
   --> elbow.toml:16:8

@@ -87,7 +87,7 @@ impl<'a> Groups<'a> {
         };
         let help = match self.groups.is_empty() {
             true => format!("there is none at all: add [[target_group]] with name = \"{group}\""),
-            false => format!("the target groups are {}", listed(group, names())),
+            false => format!("target groups here: {}", listed(group, names())),
         };
         report.refuse(path, message, help);
     }

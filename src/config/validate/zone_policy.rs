@@ -192,7 +192,7 @@ fn unknown_zone(
         _ => report.refuse(
             path,
             message,
-            format!("the zones are {}", listed(zone, known.iter().copied())),
+            format!("zones here: {}", listed(zone, known.iter().copied())),
         ),
     }
 }

@@ -1,0 +1,23 @@
+# docker build -t elbow .
+# docker run --network host -v "$PWD/site.toml:/etc/elbow/elbow.toml:ro" elbow
+ARG RUST_IMAGE=rust:1-bookworm
+ARG RUNTIME_IMAGE=debian:bookworm-slim
+
+FROM ${RUST_IMAGE} AS build
+WORKDIR /elbow
+COPY . .
+# The caches make the next build quick; the program is taken out of them, for they are no part of the image.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/elbow/target \
+    cargo build --release --locked --bin elbow \
+    && cp target/release/elbow /usr/local/bin/elbow
+
+FROM ${RUNTIME_IMAGE} AS runtime
+COPY --from=build /usr/local/bin/elbow /usr/local/bin/elbow
+# A number, so that Kubernetes' runAsNonRoot can tell. Docker lets it open ports below 1024 all the same.
+USER 65532:65532
+STOPSIGNAL SIGTERM
+# Asks 127.0.0.1:9900: where [admin] names another address, give --health-cmd "elbow status --admin ADDRESS".
+HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["elbow", "status"]
+ENTRYPOINT ["elbow"]
+CMD ["run", "--config", "/etc/elbow/elbow.toml"]
