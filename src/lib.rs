@@ -79,6 +79,16 @@
 //!
 //! Start-up is the same with an empty last snapshot.
 //!
+//! # Choices
+//!
+//! * [`http1`] reads messages itself, on `httparse`, where a ready-made HTTP library would be less
+//!   code: framing, refusals with their statuses and log lines, interim responses and the very bytes
+//!   of a path are what a load balancer is about, idle connections hold no buffer, and no field is
+//!   copied into a map. Probes and the admin address use hyper.
+//! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
+//!   (its pool, its log buffer) stands behind a lock that no other thread takes.
+//! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
+//!
 //! # Invariants
 //!
 //! * What a request reads is one immutable [`snapshot::Snapshot`] behind one swap. Nobody but the

@@ -13,6 +13,7 @@ mod error;
 mod field;
 mod framing;
 mod request;
+mod request_target;
 mod response;
 mod scan;
 
@@ -20,7 +21,8 @@ pub use body::{BodyDecoder, BodyError, Decoded, chunk};
 pub use error::HeadError;
 pub use field::{ConnectionOptions, Field, FieldName, Fields};
 pub use framing::Framing;
-pub use request::{RequestHead, TargetForm};
+pub use request::RequestHead;
+pub use request_target::TargetForm;
 pub use response::ResponseHead;
 pub use scan::{HeadLimits, HeadScanner};
 

@@ -1,19 +1,8 @@
 //! The head of a request.
 
 use super::field::{Span, is_whole, with_room};
-use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Version};
-
-/// The form of a request target (RFC 9112 section 3.2). Authority-form serves CONNECT only and is
-/// refused with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TargetForm {
-    /// `/path?query`
-    Origin,
-    /// `http://host/path?query`
-    Absolute,
-    /// `*`
-    Asterisk,
-}
+use super::request_target::RequestTarget;
+use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, TargetForm, Version};
 
 /// A request's head, with the bytes that it indexes and whatever came after them.
 #[derive(Debug)]
@@ -22,11 +11,7 @@ pub struct RequestHead {
     end: usize,
     version: Version,
     method: Span,
-    target: Span,
-    authority: Option<Span>,
-    path: Span,
-    query: Option<Span>,
-    form: TargetForm,
+    target: RequestTarget,
     fields: Fields,
     framing: Framing,
     options: ConnectionOptions,
@@ -45,11 +30,7 @@ impl RequestHead {
                 end,
                 version: index.version,
                 method: index.method,
-                target: index.target.whole,
-                authority: index.target.authority,
-                path: index.target.path,
-                query: index.target.query,
-                form: index.target.form,
+                target: index.target,
                 fields: index.fields,
                 framing: index.framing,
                 options: index.options,
@@ -76,28 +57,28 @@ impl RequestHead {
 
     /// The request target as sent: visible ASCII.
     pub fn target(&self) -> &str {
-        self.text(self.target)
+        self.text(self.target.whole)
     }
 
     /// The form of the target.
     pub fn form(&self) -> TargetForm {
-        self.form
+        self.target.form
     }
 
     /// Host and port of an absolute-form target; it wins over the Host field (RFC 9112 section
     /// 3.2.2).
     pub fn authority(&self) -> Option<&str> {
-        self.authority.map(|span| self.text(span))
+        self.target.authority.map(|span| self.text(span))
     }
 
     /// The path, the very bytes that are forwarded; empty for an absolute-form target without one.
     pub fn path(&self) -> &str {
-        self.text(self.path)
+        self.text(self.target.path)
     }
 
     /// The query without `?`.
     pub fn query(&self) -> Option<&str> {
-        self.query.map(|span| self.text(span))
+        self.target.query.map(|span| self.text(span))
     }
 
     /// The fields in order.
@@ -197,7 +178,7 @@ impl RequestHead {
 struct Index {
     version: Version,
     method: Span,
-    target: Target,
+    target: RequestTarget,
     fields: Fields,
     framing: Framing,
     options: ConnectionOptions,
@@ -219,7 +200,7 @@ impl Index {
             ))
         })
         .map_err(|error| tell_version(error, head))?;
-        let target = Target::of(target.as_bytes(), head)?;
+        let target = RequestTarget::of(target.as_bytes(), head)?;
         let framing = Framing::of(&fields, head, version, Framing::Empty)?;
         let options = ConnectionOptions::read(fields.values(head, FieldName::Connection));
         Ok(Self {
@@ -244,58 +225,6 @@ fn tell_version(error: HeadError, head: &[u8]) -> HeadError {
         HeadError::Version if !is_other_http => HeadError::Malformed,
         error => error,
     }
-}
-
-struct Target {
-    whole: Span,
-    form: TargetForm,
-    authority: Option<Span>,
-    path: Span,
-    query: Option<Span>,
-}
-
-impl Target {
-    /// Splits without decoding or normalising: the path that a rule sees and the path that is
-    /// forwarded are the same bytes. A fragment has no place in a request (RFC 9112 section 3.2),
-    /// and targets disagree about it, so it is refused.
-    fn of(target: &[u8], head: &[u8]) -> Result<Self, HeadError> {
-        let visible = |byte: &u8| matches!(byte, 0x21..=0x7e) && *byte != b'#';
-        if !target.iter().all(visible) {
-            return Err(HeadError::Target);
-        }
-        let (form, authority, rest) = match target {
-            [b'/', ..] => (TargetForm::Origin, None, target),
-            b"*" => (TargetForm::Asterisk, None, target),
-            _ => {
-                let after = after_scheme(target).ok_or(HeadError::Target)?;
-                let end = memchr::memchr2(b'/', b'?', after).unwrap_or(after.len());
-                let (authority, rest) = after.split_at(end);
-                if authority.is_empty() || authority.contains(&b'@') {
-                    return Err(HeadError::Target);
-                }
-                (TargetForm::Absolute, Some(Span::of(authority, head)), rest)
-            }
-        };
-        let (path, query) = match memchr::memchr(b'?', rest) {
-            Some(mark) => (&rest[..mark], Some(&rest[mark + 1..])),
-            None => (rest, None),
-        };
-        Ok(Self {
-            whole: Span::of(target, head),
-            form,
-            authority,
-            path: Span::of(path, head),
-            query: query.map(|query| Span::of(query, head)),
-        })
-    }
-}
-
-fn after_scheme(target: &[u8]) -> Option<&[u8]> {
-    let scheme = |scheme: &[u8]| {
-        let (start, rest) = target.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
-    };
-    scheme(b"http://").or_else(|| scheme(b"https://"))
 }
 
 #[cfg(test)]
