@@ -52,7 +52,7 @@ pub struct Metrics {
 #[derive(Debug)]
 struct Families {
     node: node::Families,
-    target: target::Families,
+    target: Arc<target::Families>,
     probe: group::Families,
     nodes: Arc<Shelf<NodeMetrics>>,
     targets: Arc<Shelf<TargetMetrics>>,
@@ -70,7 +70,7 @@ impl Metrics {
             registry: registry.clone(),
             families: Arc::new(Families {
                 node: node::Families::new(registry)?,
-                target: target::Families::new(registry)?,
+                target: Arc::new(target::Families::new(registry)?),
                 probe: group::Families::new(registry)?,
                 nodes: Arc::default(),
                 targets: Arc::default(),

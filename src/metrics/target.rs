@@ -1,5 +1,7 @@
 //! What happens between the balancer and the targets of one group in one zone.
 
+use std::sync::{Arc, OnceLock};
+
 use prometheus::{
     Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
@@ -129,13 +131,15 @@ pub struct TargetMetrics {
     /// Connections that wait in the pools of the workers.
     pub idle_connections: IntGauge,
     responses: [IntCounter; 5],
-    retries: [IntCounter; RetryReason::ALL.len()],
-    closed: [IntCounter; CloseReason::ALL.len()],
-    _rows: Rows<TargetMetrics>,
+    // Resolved when they first happen: most never do, and a thousand groups would have them all.
+    retries: [OnceLock<IntCounter>; RetryReason::ALL.len()],
+    closed: [OnceLock<IntCounter>; CloseReason::ALL.len()],
+    families: Arc<Families>,
+    rows: Rows<TargetMetrics>,
 }
 
 impl TargetMetrics {
-    pub(super) fn new(families: &Families, rows: Rows<Self>) -> Self {
+    pub(super) fn new(families: &Arc<Families>, rows: Rows<Self>) -> Self {
         Self {
             requests: rows.row(&families.requests, &[]),
             response_time: rows.row(&families.response_time, &[]),
@@ -148,10 +152,10 @@ impl TargetMetrics {
             idle_connections: rows.row(&families.idle_connections, &[]),
             responses: ["1xx", "2xx", "3xx", "4xx", "5xx"]
                 .map(|class| rows.row(&families.responses, &[class])),
-            retries: RetryReason::ALL.map(|reason| rows.row(&families.retries, &[reason.as_str()])),
-            closed: CloseReason::ALL
-                .map(|reason| rows.row(&families.connections_closed, &[reason.as_str()])),
-            _rows: rows,
+            retries: Default::default(),
+            closed: Default::default(),
+            families: Arc::clone(families),
+            rows,
         }
     }
 
@@ -164,16 +168,18 @@ impl TargetMetrics {
 
     /// The counter of requests that were sent once more for this reason.
     pub fn retry(&self, reason: RetryReason) -> &IntCounter {
-        &self.retries[reason as usize]
+        self.retries[reason as usize]
+            .get_or_init(|| self.rows.row(&self.families.retries, &[reason.as_str()]))
     }
 
     /// The counter of connections that were closed for this reason.
     pub fn connection_closed(&self, reason: CloseReason) -> &IntCounter {
-        &self.closed[reason as usize]
+        let family = &self.families.connections_closed;
+        self.closed[reason as usize].get_or_init(|| self.rows.row(family, &[reason.as_str()]))
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Families {
     requests: IntCounterVec,
     responses: IntCounterVec,
