@@ -14,6 +14,7 @@ mod support;
 mod balancing;
 mod draining;
 mod health;
+mod load;
 mod reload;
 mod rules;
 mod scene;
