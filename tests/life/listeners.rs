@@ -15,16 +15,19 @@ use crate::support::{Client, Elbow, SOON, eventually};
 
 const TO_GROUP: &str = "{ forward = \"group\" }";
 
+/// A load balancer on these ports of one address, in front of one site.
+fn before(site: &Site, address: SocketAddr, ports: &[u16]) -> String {
+    let mut text = on_ports(address, ports, TO_GROUP);
+    group(&mut text, "group", UNPROBED, &entries(&[site]));
+    text
+}
+
 #[tokio::test]
 async fn a_listener_is_added_and_removed_and_its_port_is_free_again() {
     let site = Site::start("a").await;
     let first = own_address();
     let second = SocketAddr::new(first.ip(), first.port() + 1);
-    let with = |ports: &[u16]| {
-        let mut text = on_ports(first, ports, TO_GROUP);
-        group(&mut text, "group", UNPROBED, &entries(&[&site]));
-        text
-    };
+    let with = |ports: &[u16]| before(&site, first, ports);
     let elbow = Elbow::start_from_file(&with(&[first.port()])).await;
     assert!(TcpStream::connect(second).await.is_err());
     let reloaded = elbow
@@ -63,11 +66,7 @@ async fn a_listener_removed_and_added_again_listens() {
     let site = Site::start("a").await;
     let first = own_address();
     let second = SocketAddr::new(first.ip(), first.port() + 1);
-    let with = |ports: &[u16]| {
-        let mut text = on_ports(first, ports, TO_GROUP);
-        group(&mut text, "group", UNPROBED, &entries(&[&site]));
-        text
-    };
+    let with = |ports: &[u16]| before(&site, first, ports);
     let both = with(&[first.port(), second.port()]);
     let elbow = Elbow::start_from_file(&both).await;
     for _ in 0..20 {
