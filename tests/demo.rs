@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-#[path = "daemon_support/mod.rs"]
 mod support;
 
 use elbow::app::{App, Running};
 use elbow::demo::Demo;
 use elbow::target::TargetHealth;
 
-use support::{Client, eventually};
+use support::{Client, SOON, eventually};
 
 /// A demo on ports that are free: five in a row, so they must be looked for.
 async fn demo() -> (Demo, Running) {
@@ -35,35 +34,35 @@ fn health(running: &Running, id: &str) -> TargetHealth {
 #[tokio::test]
 async fn a_target_that_is_stopped_is_seen_to_leave_and_to_return_and_no_page_fails() {
     let (_demo, running) = demo().await;
-    eventually("both shops are healthy", || {
+    eventually(SOON, "both shops are healthy", || {
         ["shop-a", "shop-c"].map(|id| health(&running, id)) == [TargetHealth::Healthy; 2]
     })
     .await;
     let mut client = Client::connect(running.addresses.of("demo")[0]).await;
-    let pages = [client.get("/").await.body, client.get("/").await.body];
+    let pages = [client.get("/").await, client.get("/").await];
     for id in ["shop-a", "shop-c"] {
-        let answered = pages.iter().filter(|page| page.contains(id)).count();
+        let answered = pages.iter().filter(|page| page.text().contains(id)).count();
         assert_eq!(answered, 1, "{id} answers every other page");
     }
 
     let mut admin = Client::connect(running.admin).await;
-    let stopped = admin.ask("POST", "/demo/targets/shop-a/stop").await;
-    assert!(stopped.body.contains("\"running\":false"), "{stopped:?}");
+    let stopped = admin.post("/demo/targets/shop-a/stop").await;
+    assert!(stopped.text().contains("\"running\":false"), "{stopped:?}");
     while health(&running, "shop-a") != TargetHealth::Unhealthy {
         let page = client.get("/").await;
-        assert_eq!(page.status, 200, "{page:?}");
+        assert_eq!(page.status(), 200, "{page:?}");
     }
     for _ in 0..4 {
-        assert!(client.get("/").await.body.contains("shop-c"));
+        assert!(client.get("/").await.text().contains("shop-c"));
     }
 
-    admin.ask("POST", "/demo/targets/shop-a/start").await;
-    eventually("shop-a is back", || {
+    admin.post("/demo/targets/shop-a/start").await;
+    eventually(SOON, "shop-a is back", || {
         health(&running, "shop-a") == TargetHealth::Healthy
     })
     .await;
-    let unknown = admin.ask("POST", "/demo/targets/shop-z/stop").await;
-    assert_eq!(unknown.status, 404);
+    let unknown = admin.post("/demo/targets/shop-z/stop").await;
+    assert_eq!(unknown.status(), 404);
 }
 
 #[tokio::test]
@@ -71,8 +70,8 @@ async fn the_rules_that_need_no_target_answer_as_the_guide_says() {
     let (_demo, running) = demo().await;
     let mut client = Client::connect(running.addresses.of("demo")[0]).await;
     let hello = client.get("/hello").await;
-    assert_eq!(hello.body, "Hello from the balancer itself.\n");
+    assert_eq!(hello.text(), "Hello from the balancer itself.\n");
     let old = client.get("/old/post").await;
-    assert_eq!(old.status, 302);
+    assert_eq!(old.status(), 302);
     assert!(old.head.contains("/blog"), "{old:?}");
 }

@@ -63,6 +63,23 @@ async fn a_removed_target_gets_nothing_new_finishes_and_drains_for_the_whole_del
 }
 
 #[tokio::test]
+async fn a_target_may_be_replaced_by_another_while_it_works() {
+    let (old, new) = (Site::start("old").await, Site::start("new").await);
+    let settings = format!("{PROBED}\nderegistration_delay = \"60s\"");
+    let elbow = Elbow::start_from_file(&one_group(&[&old], &settings)).await;
+    let group = Group(&elbow, "group");
+    group.expect_healthy(&[&old]).await;
+    let mut held = held(&elbow, &old, "/held").await;
+    elbow.apply(&one_group(&[&new], &settings)).await.unwrap();
+    group.expect_healthy(&[&new]).await;
+    assert_eq!(group.describe("old").unwrap().state, TargetHealth::Draining);
+    assert_eq!(order(elbow.address(), 2).await, ["new"; 2]);
+    old.open_gate();
+    assert_eq!(who(&held.response().await), "old");
+    assert_eq!(who(&held.get("/").await), "new", "on the same connection");
+}
+
+#[tokio::test]
 async fn a_request_that_still_runs_when_the_delay_elapses_is_answered_502() {
     let site = Site::start("a").await;
     let elbow = Elbow::start_from_file(&one_group(&[&site], &delayed("400ms"))).await;
@@ -139,9 +156,7 @@ async fn a_target_drained_by_hand_stays_drained_over_reloads_until_it_is_put_bac
     let mut admin = Client::connect(elbow.admin()).await;
     let mut order_it = async |what: &str| {
         let path = format!("/target-groups/group/targets/b/{what}");
-        admin
-            .ask(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
-            .await
+        admin.post(&path).await
     };
     assert_eq!(order_it("drain").await.status(), 200);
     assert_eq!(order(elbow.address(), 4).await, ["a"; 4]);

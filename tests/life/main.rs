@@ -13,8 +13,12 @@ mod support;
 
 mod balancing;
 mod draining;
+mod file;
 mod health;
+mod listeners;
+mod load;
 mod reload;
 mod rules;
 mod scene;
 mod shutdown;
+mod start;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::scene::{Site, UNPROBED, entries, group, listening};
+use crate::scene::{Site, UNPROBED, entries, fixed, group, listening};
 use crate::support::{Client, Elbow, Message};
 
 /// A listener whose rules answer with their own names, by fixed responses.
@@ -18,10 +18,6 @@ fn answering(rules: &[(u32, &str, &str)]) -> String {
         .unwrap();
     }
     text
-}
-
-fn fixed(name: &str) -> String {
-    format!("{{ fixed_response = {{ status = 200, body = \"{name}\" }} }}")
 }
 
 async fn ask(client: &mut Client, request: &str) -> String {

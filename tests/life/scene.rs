@@ -3,12 +3,15 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use elbow::target::{Health, TargetHealth, TargetState};
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -162,10 +165,51 @@ pub(crate) fn one_group(sites: &[&Site], settings: &str) -> String {
 
 /// A load balancer `lb` with one listener; more of it may follow.
 pub(crate) fn listening(port: u16, default: &str) -> String {
-    format!(
-        "[[load_balancer]]\nname = \"lb\"\nnodes = [{{ address = \"127.0.0.1\" }}]\n\
-         [[load_balancer.listener]]\nport = {port}\ndefault = {default}\n"
+    on_ports(
+        SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        &[port],
+        default,
     )
+}
+
+/// A load balancer `lb` on one address, whatever its port, and these ports.
+pub(crate) fn on_ports(address: SocketAddr, ports: &[u16], default: &str) -> String {
+    let address = address.ip();
+    let mut text =
+        format!("[[load_balancer]]\nname = \"lb\"\nnodes = [{{ address = \"{address}\" }}]\n");
+    for port in ports {
+        let listener = "[[load_balancer.listener]]";
+        writeln!(text, "{listener}\nport = {port}\ndefault = {default}").unwrap();
+    }
+    text
+}
+
+/// An action that says `name`, as a target of that name would.
+pub(crate) fn fixed(name: &str) -> String {
+    format!("{{ fixed_response = {{ status = 200, body = \"{name}\" }} }}")
+}
+
+/// The configuration of one load balancer `lb` that says `name` to everything.
+pub(crate) fn naming(name: &str) -> String {
+    listening(0, &fixed(name))
+}
+
+/// An address that no other test listens on, of this process or of another one that runs the same
+/// tests; its port and the few above it are outside the range from which the kernel gives ports.
+pub(crate) fn own_address() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = process::id().to_be_bytes();
+    let last = NEXT.fetch_add(1, Ordering::Relaxed);
+    let port = 20_000 + u16::try_from(process::id() % 5_000).unwrap();
+    SocketAddr::from((Ipv4Addr::new(127, high.max(1), low, last), port))
+}
+
+/// Waits until nobody listens on an address.
+pub(crate) async fn expect_refused(address: SocketAddr) {
+    let deadline = Instant::now() + SOON;
+    while TcpStream::connect(address).await.is_ok() {
+        assert!(Instant::now() < deadline, "{address} still listens");
+    }
 }
 
 /// Adds a group to a configuration.

@@ -7,7 +7,9 @@ use elbow::app::Ended;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::scene::{Site, UNPROBED, asking, echo, one_group, order, web_socket, who};
+use crate::scene::{
+    Site, UNPROBED, asking, echo, expect_refused, one_group, order, web_socket, who,
+};
 use crate::support::{Client, Elbow, SOON, eventually};
 
 async fn before(site: &Site, deadline: &str) -> Elbow {
@@ -33,7 +35,7 @@ async fn idle_connections_close_at_once_and_new_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_finishes_and_its_connection_is_told_to_close() {
+async fn a_request_in_flight_finishes_while_the_rest_ends_and_its_connection_is_told_to_close() {
     let site = Site::start("a").await;
     let elbow = before(&site, "60s").await;
     let address = elbow.address();
@@ -45,8 +47,17 @@ async fn a_request_in_flight_finishes_and_its_connection_is_told_to_close() {
         site.asked("/held") == 1
     })
     .await;
+    let mut idle = Client::connect(address).await;
+    assert_eq!(who(&idle.get("/").await), "a");
+    let mut admin = Client::connect(elbow.admin()).await;
+    assert_eq!(admin.get("/ready").await.status(), 200);
+    let readiness = elbow.running().readiness.clone();
+
     let ending = tokio::spawn(elbow.shutdown());
-    while TcpStream::connect(address).await.is_ok() {}
+    idle.expect_closed().await;
+    assert!(!readiness.is_ready());
+    assert_eq!(admin.get("/ready").await.status(), 503);
+    expect_refused(address).await;
     site.open_gate();
     let response = client.response().await;
     assert_eq!(who(&response), "a");
@@ -57,8 +68,23 @@ async fn a_request_in_flight_finishes_and_its_connection_is_told_to_close() {
     let (ended, directory) = ending.await.unwrap();
     assert_eq!(ended.cut, 0);
     let lines = std::fs::read_to_string(log).unwrap();
-    assert_eq!(lines.lines().count(), 2, "{lines}");
+    assert_eq!(lines.lines().count(), 3, "{lines}");
     drop(directory);
+}
+
+#[tokio::test]
+async fn a_request_that_was_sent_before_the_shutdown_is_answered() {
+    let site = Site::start("a").await;
+    let elbow = before(&site, "60s").await;
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        clients.push(asking(elbow.address(), "/").await);
+    }
+    let (ended, _log) = elbow.shutdown().await;
+    for client in &mut clients {
+        assert_eq!(client.response().await.status(), 200);
+    }
+    assert_eq!(ended, Ended { cut: 0 });
 }
 
 #[tokio::test]
@@ -86,13 +112,30 @@ async fn what_does_not_finish_is_cut_at_the_deadline_and_logged() {
 }
 
 #[tokio::test]
+async fn the_deadline_is_that_of_the_last_reload() {
+    let site = Site::start("a").await;
+    let group = one_group(&[&site], UNPROBED);
+    let text = format!("shutdown_deadline = \"60s\"\n{group}");
+    let elbow = Elbow::start_from_file(&text).await;
+    let mut held = asking(elbow.address(), "/held").await;
+    eventually(SOON, "the request is in flight", || {
+        site.asked("/held") == 1
+    })
+    .await;
+    elbow.apply(&text.replace("60s", "50ms")).await.unwrap();
+    let (ended, _log) = elbow.shutdown().await;
+    assert_eq!(ended, Ended { cut: 1 });
+    held.expect_closed().await;
+}
+
+#[tokio::test]
 async fn a_web_socket_that_ends_in_time_is_not_cut() {
     let site = Site::start("a").await;
     let elbow = before(&site, "60s").await;
     let address = elbow.address();
     let mut socket = web_socket(address).await;
     let ending = tokio::spawn(elbow.shutdown());
-    while TcpStream::connect(address).await.is_ok() {}
+    expect_refused(address).await;
     echo(&mut socket, "still here").await;
     drop(socket);
     let (ended, _log) = ending.await.unwrap();

@@ -48,6 +48,12 @@ impl Client {
             .await
     }
 
+    /// POSTs nothing to a path on this connection, as one does to the admin address.
+    pub(crate) async fn post(&mut self, path: &str) -> Message {
+        self.ask(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+            .await
+    }
+
     /// Waits for the end of the connection; nothing may come before it.
     pub(crate) async fn expect_closed(&mut self) {
         let (rest, _) = self.wire.rest().await;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use elbow::app::{App, Ended, Options, Running};
+use elbow::app::{App, Ended, Options, Running, StartError};
 use elbow::metrics::StateMetrics;
 use elbow::reload::{Cause, ReloadError, ReloadHandle, Reloaded, Source};
 use tempfile::TempDir;
@@ -23,6 +23,11 @@ impl Elbow {
     /// Starts with a configuration of this text, and, unless the text sets them itself: relaxed
     /// ranges, one worker, an admin address, a JSON access log. Let listeners have port 0.
     pub(crate) async fn start(text: &str) -> Self {
+        started(Self::try_start(text).await)
+    }
+
+    /// The same, when it may be refused.
+    pub(crate) async fn try_start(text: &str) -> Result<Self, StartError> {
         let directory = tempfile::tempdir().unwrap();
         let source = Source::Text {
             name: "test".to_owned(),
@@ -36,7 +41,7 @@ impl Elbow {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("elbow.toml");
         std::fs::write(&path, completed(text, &directory)).unwrap();
-        Self::launch(Source::File(path), directory).await
+        started(Self::launch(Source::File(path), directory).await)
     }
 
     /// One load balancer `lb` that forwards all to one group `group` of these targets, which are
@@ -58,11 +63,9 @@ impl Elbow {
         .await
     }
 
-    async fn launch(source: Source, directory: TempDir) -> Self {
-        match App::start(Options::new(source)).await {
-            Ok(running) => Self { running, directory },
-            Err(error) => panic!("the daemon does not start: {error}"),
-        }
+    async fn launch(source: Source, directory: TempDir) -> Result<Self, StartError> {
+        let running = App::start(Options::new(source)).await?;
+        Ok(Self { running, directory })
     }
 
     pub(crate) fn running(&self) -> &Running {
@@ -167,6 +170,13 @@ impl Elbow {
     /// Shuts down in order. The directory with the log lives as long as what is returned.
     pub(crate) async fn shutdown(self) -> (Ended, TempDir) {
         (self.running.shutdown().await, self.directory)
+    }
+}
+
+fn started(outcome: Result<Elbow, StartError>) -> Elbow {
+    match outcome {
+        Ok(elbow) => elbow,
+        Err(error) => panic!("the daemon does not start: {error}"),
     }
 }
 
