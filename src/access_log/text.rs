@@ -61,13 +61,19 @@ pub(super) fn socket_address(out: &mut Vec<u8>, address: SocketAddr) {
 /// Appends text as ALB's format has it within quotes: a quote, a backslash, and every byte that is
 /// not printable ASCII become `\xHH`, so that a line stays one line and a field one field.
 pub(super) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
-    const fn special(byte: u8) -> bool {
-        byte < b' ' || byte > b'~' || byte == b'"' || byte == b'\\'
-    }
-    // A pass without an early exit is vectorised; nearly every text is clean.
-    let any = |bytes: &[u8]| bytes.iter().fold(false, |any, &byte| any | special(byte));
-    let (chunks, rest) = text.as_chunks::<16>();
-    if !chunks.iter().any(|chunk| any(chunk)) && !any(rest) {
+    const SPECIAL: [bool; 256] = {
+        let mut special = [false; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            let character = byte as u8;
+            special[byte] = !matches!(character, b' '..=b'~') || matches!(character, b'"' | b'\\');
+            byte += 1;
+        }
+        special
+    };
+    let special = |byte: u8| SPECIAL[usize::from(byte)];
+    // Without an early exit: nearly every text is clean.
+    if !text.iter().fold(false, |any, &byte| any | special(byte)) {
         out.extend_from_slice(text);
         return;
     }

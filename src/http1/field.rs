@@ -1,13 +1,14 @@
 //! Header fields by position in the head they stand in; nothing is copied.
 
-use std::mem::MaybeUninit;
+use std::cell::RefCell;
+use std::mem::{self, MaybeUninit};
 use std::ops::Range;
 
 use smallvec::SmallVec;
 
 use super::HeadError;
 
-/// Most heads have fewer fields than this; more go to the heap.
+/// Most heads have fewer fields than this.
 const USUAL: usize = 24;
 /// More fields than this are refused: a head of the largest permitted size has room for thousands
 /// of tiny ones, whose only use is to keep a parser busy.
@@ -182,14 +183,16 @@ struct Position {
 /// The field lines of one head, in order.
 #[derive(Clone, Debug)]
 pub struct Fields {
-    positions: SmallVec<[Position; USUAL]>,
+    /// From the thread's spare lists, and given back when dropped: a head is moved several times on
+    /// its way, and should be small.
+    positions: Vec<Position>,
     /// Where the last line ends and the empty one begins.
     end: usize,
 }
 
 impl Fields {
     pub(super) fn index(parsed: &[httparse::Header<'_>], head: &[u8]) -> Self {
-        let positions = parsed.iter().map(|header| {
+        let found = parsed.iter().map(|header| {
             let name = header.name.as_bytes();
             Position {
                 known: FieldName::of(name),
@@ -197,8 +200,11 @@ impl Fields {
                 value: Span::of(header.value, head),
             }
         });
+        let spare = SPARE.with_borrow_mut(Vec::pop);
+        let mut positions = spare.unwrap_or_else(|| Vec::with_capacity(USUAL));
+        positions.extend(found);
         Self {
-            positions: positions.collect(),
+            positions,
             end: head.len() - b"\r\n".len(),
         }
     }
@@ -226,6 +232,25 @@ impl Fields {
             .iter()
             .filter(move |position| position.known == name)
             .map(move |position| position.value.get(head))
+    }
+}
+
+thread_local! {
+    static SPARE: RefCell<Vec<Vec<Position>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// How many spare lists a thread keeps.
+const SPARES: usize = 64;
+
+impl Drop for Fields {
+    fn drop(&mut self) {
+        let mut positions = mem::take(&mut self.positions);
+        positions.clear();
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < SPARES && positions.capacity() <= 4 * USUAL {
+                spare.push(positions);
+            }
+        });
     }
 }
 

@@ -41,8 +41,8 @@ pub(super) struct Stay {
 impl Stay {
     /// Whether the connection may serve another request: not while draining, and not longer than
     /// `client_keep_alive`.
-    pub(super) fn goes_on(&self, attributes: &Attributes) -> bool {
-        !self.is_draining() && self.opened.elapsed() < attributes.client_keep_alive
+    pub(super) fn goes_on(&self, attributes: &Attributes, now: Instant) -> bool {
+        !self.is_draining() && now - self.opened < attributes.client_keep_alive
     }
 
     /// Whether it was asked to end.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tokio::time::Instant;
+
 use super::buffers;
 use super::client::Stay;
 use super::error::ProxyError;
@@ -78,6 +80,8 @@ pub(super) struct Download<'d, 'r> {
     pub(super) patience: Patience<'d>,
     pub(super) progress: &'d Progress,
     pub(super) stay: &'d Stay,
+    /// When the head of the response came; before that, when the request was sent.
+    pub(super) at: Instant,
 }
 
 impl Download<'_, '_> {
@@ -90,6 +94,7 @@ impl Download<'_, '_> {
         let mut buffer = Vec::new();
         loop {
             let head = self.head(&mut buffer).await?;
+            self.at = Instant::now();
             match head.status() {
                 101 => return self.switch(&head, buffer).await,
                 // The client was told to continue already (ALB answers Expect at once).
@@ -187,7 +192,7 @@ impl Download<'_, '_> {
         let keep_alive = self.request.head.keeps_alive()
             && coding != BodyCoding::UntilClose
             && !self.progress.is_uploading()
-            && self.stay.goes_on(self.request.attributes());
+            && self.stay.goes_on(self.request.attributes(), self.at);
         let decided = ToClient {
             framing,
             coding,
@@ -223,7 +228,7 @@ impl Download<'_, '_> {
     ) -> Result<(), ProxyError> {
         let mut out = buffers::take();
         to_client(&mut out, self.request.head, head, buffer, decided);
-        self.record.answered(head.status());
+        self.record.answered(head.status(), self.at);
         self.progress.answered.store(true, Ordering::Relaxed);
         self.patience.may_leave = false;
         let content = &buffer[head.len()..head.len() + content];

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus::IntCounter;
 use smallvec::SmallVec;
+use tokio::time::Instant;
 
 use super::client::Client;
 use super::download::{Download, Downloaded, Progress};
@@ -181,7 +182,10 @@ impl Proxy {
                         connection.served += 1;
                         let rest = request.attributes().idle_timeout;
                         let state = &attempt.lease.state;
-                        self.pool.put(address, state, connection, reuse, rest);
+                        let now = Instant::now();
+                        record.ended = Some(now);
+                        self.pool
+                            .put(address, state, connection, reuse, (rest, now));
                     }
                     None => connection.close(CloseReason::NotReusable),
                 }
@@ -257,7 +261,8 @@ async fn exchange<'r>(
         may_leave: attempt.may_leave,
     };
     send_head(&mut target_writer, request, upload, record, &mut patience).await?;
-    record.dispatched();
+    let at = Instant::now();
+    record.dispatched(at);
 
     let progress = Progress::new(upload.is_sent());
     let idle = request.attributes().idle_timeout;
@@ -276,6 +281,7 @@ async fn exchange<'r>(
         patience,
         progress: &progress,
         stay: &client.stay,
+        at,
     };
     let mut down = pin!(download.run());
     let outcome = tokio::select! {

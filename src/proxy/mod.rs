@@ -32,6 +32,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use answer::{Answer, error_page};
@@ -346,7 +347,8 @@ fn admit<'r>(
 /// An answer of the balancer's own leaves a body unread: the connection cannot go on then.
 fn may_keep_alive(client: &Client, request: &Request<'_>) -> bool {
     let head = request.head;
-    head.framing().is_empty() && head.keeps_alive() && client.stay.goes_on(request.attributes())
+    let stays = client.stay.goes_on(request.attributes(), Instant::now());
+    head.framing().is_empty() && head.keeps_alive() && stays
 }
 
 fn after_answer(client: &mut Client, request: &Request<'_>, keep_alive: bool) -> After {

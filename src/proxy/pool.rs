@@ -126,14 +126,14 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection to a target for the next request, at most for `rest` or as the target says.
+    /// Keeps a connection to a target for the next request, at most for `rest` from `now` on, or as the target says.
     pub(super) fn put(
         &self,
         address: SocketAddr,
         target: &Arc<TargetState>,
         connection: Connection,
         reuse: Reuse,
-        rest: Duration,
+        (rest, now): (Duration, Instant),
     ) {
         if reuse.max == Some(0) {
             return connection.close(CloseReason::TargetMaximum);
@@ -150,7 +150,6 @@ impl Pool {
         if resting.len() >= MOST {
             return connection.close(CloseReason::PoolFull);
         }
-        let now = Instant::now();
         connection.metrics.idle_connections.inc();
         resting.push(Idle {
             connection,
@@ -230,8 +229,13 @@ mod tests {
         }
 
         fn put(&self, connection: Connection, reuse: Reuse) {
-            self.pool
-                .put(self.address, &self.target, connection, reuse, MINUTE);
+            self.pool.put(
+                self.address,
+                &self.target,
+                connection,
+                reuse,
+                (MINUTE, Instant::now()),
+            );
         }
     }
 

@@ -43,6 +43,8 @@ pub(super) struct RequestRecord<'r> {
     zone: Option<Zone>,
     dispatched: Option<Instant>,
     responded: Option<Instant>,
+    /// When the last byte was sent, if the clock was read then; else when the record is dropped.
+    pub(super) ended: Option<Instant>,
 }
 
 /// When the daemon cuts a request short at the end of its shutdown, nobody is told a status.
@@ -78,6 +80,7 @@ impl<'r> RequestRecord<'r> {
             zone: None,
             dispatched: None,
             responded: None,
+            ended: None,
         }
     }
 
@@ -142,13 +145,12 @@ impl<'r> RequestRecord<'r> {
     }
 
     /// Notes that the head has been sent to the target.
-    pub(super) fn dispatched(&mut self) {
-        self.dispatched = Some(Instant::now());
+    pub(super) fn dispatched(&mut self, now: Instant) {
+        self.dispatched = Some(now);
     }
 
     /// Notes the final status of the target now being asked.
-    pub(super) fn answered(&mut self, status: u16) {
-        let now = Instant::now();
+    pub(super) fn answered(&mut self, status: u16, now: Instant) {
         self.status = Some(status);
         if let Some(last) = self.statuses.last_mut() {
             *last = Some(status);
@@ -200,7 +202,7 @@ impl<'r> RequestRecord<'r> {
     }
 
     fn write(&self) {
-        let now = Instant::now();
+        let now = self.ended.unwrap_or_else(Instant::now);
         let took = now - self.arrival.at;
         let between =
             |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
