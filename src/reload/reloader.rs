@@ -149,7 +149,7 @@ impl Reloader {
     }
 
     /// Steps 1 to 5: whatever fails here leaves the process exactly as it was.
-    async fn prepare(&self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
+    async fn prepare(&mut self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
         let name = self.source.name();
         // 1 load
         let config = config::parse(text, &name)?;
@@ -161,7 +161,7 @@ impl Reloader {
         let snapshot = Snapshot::compile(&valid, &last, &self.rooms.metrics, now);
         // 5 prepare; the sockets last, because clients can reach them from then on
         let access_log = self.prepare_access_log(&valid.access_log).await?;
-        let sockets = self.rooms.server.prepare(&snapshot)?;
+        let sockets = self.rooms.server.prepare(&snapshot).await?;
         Ok(Ready {
             config,
             warnings: self.in_force.warnings(&valid, problems),

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
 
@@ -34,7 +35,12 @@ pub struct Server {
     workers: Vec<Worker>,
     spots: BTreeMap<Spot, Bound>,
     addresses: Addresses,
+    /// Resolve when sockets that workers were told to close are closed.
+    closing: Vec<oneshot::Receiver<()>>,
 }
+
+/// How long a reload waits for a worker to close the sockets that the last one took away.
+const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Sockets that listen and that nobody accepts from yet. Dropping it closes them.
 #[derive(Debug)]
@@ -120,6 +126,7 @@ impl Server {
             workers,
             spots: BTreeMap::new(),
             addresses: Addresses::default(),
+            closing: Vec::new(),
         })
     }
 
@@ -128,12 +135,18 @@ impl Server {
         self.addresses.clone()
     }
 
-    /// Binds the addresses of `snapshot` that are new, one socket for each worker.
+    /// Binds the addresses of `snapshot` that are new, one socket for each worker, once those that
+    /// were given up before are free: one of them may be wanted again.
     ///
     /// # Errors
     ///
     /// The first address that cannot be bound; everything is as it was before.
-    pub fn prepare(&self, snapshot: &Snapshot) -> Result<Prepared, ServerError> {
+    pub async fn prepare(&mut self, snapshot: &Snapshot) -> Result<Prepared, ServerError> {
+        let until = Instant::now() + CLOSED_WITHIN;
+        for closed in self.closing.drain(..) {
+            // A worker that has gone answers at once, with an error: its sockets went with it.
+            let _ = tokio::time::timeout_at(until, closed).await;
+        }
         let mut prepared = Prepared {
             opened: Vec::new(),
             kept: BTreeMap::new(),
@@ -210,9 +223,8 @@ impl Server {
                     address = %bound.address,
                     "not listening any more"
                 );
-                for worker in &self.workers {
-                    worker.tell(Command::Close { spot: spot.clone() });
-                }
+                let closing = self.workers.iter().map(|worker| worker.close(spot));
+                self.closing.extend(closing);
             }
             stays
         });

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,7 +24,7 @@ use super::accept::Acceptor;
 #[derive(Debug)]
 pub(super) struct Worker {
     commands: mpsc::UnboundedSender<Command>,
-    thread: JoinHandle<()>,
+    thread: thread::JoinHandle<()>,
     /// Connections still open when the thread ended.
     cut: Arc<AtomicUsize>,
 }
@@ -37,8 +38,11 @@ pub(super) enum Command {
         entrance: EntranceKey,
         socket: std::net::TcpListener,
     },
-    /// Close the socket; open connections finish the request in flight.
-    Close { spot: Spot },
+    /// Close the socket, and say when it is closed; open connections finish the request in flight.
+    Close {
+        spot: Spot,
+        closed: oneshot::Sender<()>,
+    },
     /// Close all sockets, and say when the last connection has ended.
     Drain { done: oneshot::Sender<()> },
 }
@@ -54,7 +58,7 @@ impl Worker {
         let (commands, orders) = mpsc::unbounded_channel();
         let cut = Arc::new(AtomicUsize::new(0));
         let left = Arc::clone(&cut);
-        let thread = std::thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
                 let connections = TaskTracker::new();
@@ -81,6 +85,14 @@ impl Worker {
         let _ = self.commands.send(command);
     }
 
+    /// Closes a socket. Resolves when it is closed.
+    pub(super) fn close(&self, spot: &Spot) -> oneshot::Receiver<()> {
+        let (closed, closing) = oneshot::channel();
+        let spot = spot.clone();
+        self.tell(Command::Close { spot, closed });
+        closing
+    }
+
     /// Resolves when the last connection of this worker has ended.
     pub(super) fn drain(&self) -> oneshot::Receiver<()> {
         let (done, drained) = oneshot::channel();
@@ -99,6 +111,8 @@ impl Worker {
 }
 
 struct Listening {
+    /// The accept loop, which holds the socket.
+    accepting: JoinHandle<()>,
     /// Ends the accept loop.
     stop: CancellationToken,
     /// Tells the connections that came through it to finish.
@@ -127,17 +141,26 @@ fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiv
                     let stop = CancellationToken::new();
                     let drain = CancellationToken::new();
                     // Tracked, so that a drain does not end before the queue is empty.
-                    acceptor.connections.spawn(Arc::clone(&acceptor).accept(
+                    let accepting = acceptor.connections.spawn(Arc::clone(&acceptor).accept(
                         socket,
                         entrance,
                         stop.clone(),
                         drain.clone(),
                     ));
-                    listening.insert(spot, Listening { stop, drain });
+                    let socket = Listening {
+                        accepting,
+                        stop,
+                        drain,
+                    };
+                    listening.insert(spot, socket);
                 }
-                Command::Close { spot } => {
+                Command::Close { spot, closed } => {
                     if let Some(listening) = listening.remove(&spot) {
                         listening.close();
+                        tokio::spawn(async move {
+                            let _ = listening.accepting.await;
+                            let _ = closed.send(());
+                        });
                     }
                 }
                 Command::Drain { done } => {

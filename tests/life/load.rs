@@ -1,14 +1,15 @@
 //! Reloads under load: a thousand requests a second, of which none may fail.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use elbow::target::TargetHealth;
-use tokio::sync::watch;
-use tokio::time::{Instant, interval, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use crate::scene::{Group, Site, asking, echo, group, listening, web_socket};
-use crate::support::{Client, Elbow};
+use crate::support::{Client, Elbow, SOON, eventually};
 
 /// How many clients there are, each on one connection.
 const CLIENTS: u32 = 50;
@@ -16,26 +17,38 @@ const CLIENTS: u32 = 50;
 /// From one request of a client to its next: all clients together send one a millisecond.
 const PACE: Duration = Duration::from_millis(50);
 
-/// How many requests a second a machine must manage that has other things to do, too: half of what
-/// is sent. One of two cores with nothing else to do manages all.
-const LEAST: f64 = 500.0;
-
-/// From one reload to the next.
+/// From one reload to the next, at the least.
 const RELOADS: Duration = Duration::from_millis(50);
 
-/// Sends a request at each of its times, and what is overdue as soon as the last one is answered;
-/// returns how many were answered, all of them with 200.
-async fn ask_at_a_pace(address: SocketAddr, first: Instant, enough: watch::Receiver<bool>) -> u32 {
-    let mut client = Client::connect(address).await;
-    let mut due = interval_at(first, PACE);
-    let mut answered = 0;
-    while !*enough.borrow() {
-        due.tick().await;
-        let response = client.get("/").await;
-        assert_eq!(response.status(), 200, "{}", response.head);
-        answered += 1;
+/// How many requests are answered from one reload to the next, at the least: of the fifty that are
+/// sent, those are left out that a busy machine may be late with. One that cannot keep the pace gets
+/// its reloads more slowly, not with less load.
+const EACH: u32 = 40;
+
+/// What the clients have done, and whether it is enough.
+#[derive(Default)]
+struct Load {
+    answered: AtomicU32,
+    enough: AtomicBool,
+}
+
+impl Load {
+    fn answered(&self) -> u32 {
+        self.answered.load(Ordering::Relaxed)
     }
-    answered
+
+    /// Sends a request at each of its times, and what is overdue as soon as the last one is
+    /// answered; all are answered with 200.
+    async fn ask_at_a_pace(self: Arc<Self>, address: SocketAddr, first: Instant) {
+        let mut client = Client::connect(address).await;
+        let mut due = interval_at(first, PACE);
+        while !self.enough.load(Ordering::Relaxed) {
+            due.tick().await;
+            let response = client.get("/").await;
+            assert_eq!(response.status(), 200, "{}", response.head);
+            self.answered.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Configurations that differ in rules, weights and health checks; every fifth one is wrong.
@@ -84,17 +97,20 @@ async fn a_hundred_reloads_under_a_thousand_requests_a_second_harm_nothing() {
         )
         .await;
 
-    let enough = watch::Sender::new(false);
+    let load = Arc::<Load>::default();
     let start = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
             let first = start + PACE * number / CLIENTS;
-            tokio::spawn(ask_at_a_pace(address, first, enough.subscribe()))
+            tokio::spawn(Arc::clone(&load).ask_at_a_pace(address, first))
         })
         .collect();
     let mut due = interval(RELOADS);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 1..=100 {
+        let before = load.answered();
         due.tick().await;
+        eventually(SOON, "the load", || load.answered() >= before + EACH).await;
         let outcome = elbow.apply(&variant(number, &a, &b)).await;
         assert_eq!(outcome.is_ok(), number % 5 != 0, "{outcome:?}");
         for id in ["a", "b"] {
@@ -103,17 +119,18 @@ async fn a_hundred_reloads_under_a_thousand_requests_a_second_harm_nothing() {
         }
         if number % 10 == 0 {
             echo(&mut socket, &format!("reload {number}")).await;
+            upload.send("4\r\nmore\r\n").await;
         }
     }
     let took = start.elapsed();
-    enough.send_replace(true);
-    let mut answered = 0;
+    load.enough.store(true, Ordering::Relaxed);
     for client in clients {
-        answered += client.await.unwrap();
+        client.await.unwrap();
     }
+    let answered = load.answered();
     let rate = f64::from(answered) / took.as_secs_f64();
     println!("{answered} requests in {took:.2?}: {rate:.0} a second");
-    assert!(rate >= LEAST, "{rate:.0} requests a second are no load");
+    assert!(answered >= 100 * EACH);
     assert!(a.asked("/probe") > 2, "probes go on");
     assert_eq!(elbow.generation(), 81);
     let refused = elbow.metric("elbow_reloads_total{result=\"refused\"}");
@@ -125,7 +142,7 @@ async fn a_hundred_reloads_under_a_thousand_requests_a_second_harm_nothing() {
     download.wire.body(&mut begun, true).await.unwrap();
     assert_eq!(begun.text(), "halfhalf");
     upload.send("4\r\nhalf\r\n0\r\n\r\n").await;
-    assert!(upload.response().await.text().ends_with(" 8"));
+    assert!(upload.response().await.text().ends_with(" 48"));
     let errors = elbow.metric("elbow_errors_total");
     assert_eq!(errors, 0.0, "{}", elbow.scrape());
 }
