@@ -44,6 +44,17 @@ pub fn check(path: &Path) -> CheckReport {
 /// Checks the text of a document; `name` is what the problems call it.
 pub fn check_text(text: &str, name: &str) -> CheckReport {
     let source = Source::new(text);
+    if text.trim().is_empty() {
+        // What an editor or a full disk leaves for a moment, or for good: taking it for a wish to
+        // serve nothing would take every listener down.
+        let problem = Problem::error("", "the file is empty");
+        let mut found = vec![problem.with_help("begin with [[load_balancer]]")];
+        locate(&source, &mut found);
+        return CheckReport {
+            config: None,
+            problems: Problems::new(name, found),
+        };
+    }
     let Reading {
         config,
         mut problems,

@@ -218,9 +218,13 @@ fn wrong_kinds_come_with_advice() {
 }
 
 #[test]
-fn an_empty_file_is_a_configuration_that_does_nothing() {
+fn an_empty_file_is_no_wish_to_serve_nothing() {
+    for text in ["", "\n \n"] {
+        assert_eq!(told(text)[0], "1:1 the file is empty");
+        assert!(check(text).into_result().is_err());
+    }
     assert_eq!(
-        told(""),
+        told("workers = 1"),
         ["1:1 warning: there is no load balancer: nothing listens"]
     );
 }
