@@ -100,6 +100,7 @@ def _clear() -> None:
     for pid in _leftovers():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    _end_orphans()
     wait_until("the engine's processes are gone", lambda: not _leftovers(), 10)
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for mount in reversed(mounts):
@@ -110,6 +111,16 @@ def _clear() -> None:
     (settings.RUNTIME / "docker.sock").unlink(missing_ok=True)
     for network in settings.NETWORKS:
         run("ip", "link", "del", network.name, check=False)
+
+
+def _end_orphans() -> None:
+    """Containers whose engine and shim were killed, known by their root; a paused one must thaw to die."""
+    for state in Path("/sys/fs/cgroup/freezer/docker").glob("*/freezer.state"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for pid in (state.parent / "cgroup.procs").read_text().split():
+                if str(_DATA_ROOT) in Path("/proc", pid, "mountinfo").read_text():
+                    os.kill(int(pid), signal.SIGKILL)
+                    state.write_text("THAWED")
 
 
 def _leftovers() -> list[int]:
