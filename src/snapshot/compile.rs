@@ -232,7 +232,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::snapshot::sample::{compile, compile_at};
+    use crate::snapshot::sample::{NOTHING, compile, compile_at};
     use crate::target::{HealthReason, TargetHealth};
 
     const SITE: &str = r#"
@@ -289,23 +289,23 @@ mod tests {
     fn a_deleted_group_is_listed_until_its_targets_have_drained() {
         let first = site();
         let now = Instant::now();
-        let second = compile_at("", &first, now);
+        let second = compile_at(NOTHING, &first, now);
         second.take_over(now);
         let ids: Vec<_> = second.deleted[0]
             .departing(now)
             .map(|target| target.key.to_string())
             .collect();
         assert_eq!(ids, ["a:80", "b:80", "d:80"]);
-        let third = compile_at("", &second, now + Duration::from_secs(59));
+        let third = compile_at(NOTHING, &second, now + Duration::from_secs(59));
         assert_eq!(third.deleted.len(), 1);
-        let last = compile_at("", &third, now + Duration::from_secs(60));
+        let last = compile_at(NOTHING, &third, now + Duration::from_secs(60));
         assert_eq!(last.deleted.len(), 0);
     }
 
     #[test]
     fn a_group_that_comes_back_while_it_drains_knows_its_targets() {
         let first = site();
-        let gone = compile("", &first);
+        let gone = compile(NOTHING, &first);
         gone.take_over(Instant::now());
         let back = compile(SITE, &gone);
         back.take_over(Instant::now());
@@ -363,7 +363,7 @@ mod tests {
             assert_eq!(&*taken_over.load_balancer.name, "www");
             assert_eq!(taken_over.key.address, key.address);
         }
-        let gone = compile("", &second);
+        let gone = compile(NOTHING, &second);
         assert!(
             first
                 .entrances

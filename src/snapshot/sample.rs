@@ -8,6 +8,9 @@ use super::Snapshot;
 use crate::config;
 use crate::metrics::Metrics;
 
+/// A configuration without load balancers; an empty text would be a mistake.
+pub(super) const NOTHING: &str = "load_balancer = []";
+
 /// Compiles a text on top of `last`.
 pub(super) fn compile(text: &str, last: &Snapshot) -> Snapshot {
     compile_at(text, last, Instant::now())
