@@ -198,6 +198,8 @@ impl Reloader {
     fn take_over(&mut self, cause: Cause, ready: Ready, now: Instant) -> Reloaded {
         let rooms = &mut self.rooms;
         let snapshot = Arc::new(ready.snapshot);
+        // Whoever sees the new snapshot must not be told of an older refusal.
+        *self.queue.last_refusal.lock() = None;
         // 6 publish
         rooms.shared.publish(Arc::clone(&snapshot));
         snapshot.take_over(now);
@@ -219,7 +221,6 @@ impl Reloader {
             access_log: Some(ready.valid.access_log),
             fixed: self.in_force.fixed,
         };
-        *self.queue.last_refusal.lock() = None;
         let metrics = &self.rooms.metrics.reload;
         metrics.success(snapshot.generation, SystemTime::now());
         info!(
@@ -236,7 +237,6 @@ impl Reloader {
     }
 
     fn refuse(&self, cause: Cause, error: ReloadError) -> Arc<ReloadError> {
-        self.rooms.metrics.reload.refused();
         if cause != Cause::Start {
             error!(
                 %cause,
@@ -250,6 +250,8 @@ impl Reloader {
             cause,
             error: Arc::clone(&error),
         });
+        // Last: whoever sees it counted finds out why.
+        self.rooms.metrics.reload.refused();
         error
     }
 
