@@ -1,7 +1,8 @@
-//! Sockets: how Elbow listens, and the options that its connections carry.
+//! Sockets: how Elbow listens, the options that its connections carry, and what bytes wait in.
 //!
-//! Look at [`listen`]. Nothing here knows what is spoken on a socket, or who asked for it.
+//! Look at [`listen`], [`Stream`] and [`buffers`]. Nothing here knows what is spoken on a socket, or who asked for it.
 
+pub mod buffers;
 mod listen;
 mod stream;
 

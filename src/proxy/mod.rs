@@ -10,7 +10,6 @@
 //! waits for another thread.
 
 mod answer;
-mod buffers;
 mod client;
 mod date;
 mod download;
@@ -46,7 +45,7 @@ use request::{HeadFields, Request};
 use crate::access_log::LogBuffer;
 use crate::config::ForwardedFor;
 use crate::http1::RequestHead;
-use crate::net::Stream;
+use crate::net::{Stream, buffers};
 use crate::routing::{FixedResponse, Redirect};
 use crate::snapshot::{Action, Cache, Entrance, EntranceKey, Shared};
 

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 /// What a read can bring at most: large bodies go through in few system calls.
-pub(super) const CAPACITY: usize = 64 * 1024;
+pub const CAPACITY: usize = 64 * 1024;
 /// How many a thread keeps.
 const KEPT: usize = 64;
 
@@ -16,13 +16,13 @@ thread_local! {
 }
 
 /// An empty buffer.
-pub(super) fn take() -> Vec<u8> {
+pub fn take() -> Vec<u8> {
     FREE.with_borrow_mut(Vec::pop)
         .unwrap_or_else(|| Vec::with_capacity(CAPACITY))
 }
 
 /// Keeps a buffer for the next taker, unless there are enough or it has grown.
-pub(super) fn give(mut buffer: Vec<u8>) {
+pub fn give(mut buffer: Vec<u8>) {
     if buffer.capacity() != CAPACITY {
         return;
     }
