@@ -19,6 +19,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`net`] | sockets and streams |
 //! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks; strict, and without I/O |
+//! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, written by a thread of its own |
@@ -113,6 +114,7 @@ pub mod http1;
 pub mod metrics;
 pub mod net;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod reload;
 pub mod routing;
 pub mod server;
