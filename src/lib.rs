@@ -20,6 +20,7 @@
 //! | 0 | [`net`] | sockets and streams |
 //! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks; strict, and without I/O |
 //! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
+//! |   | [`keyring`] | the keys of cookies: sealed texts that only the balancer opens |
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, written by a thread of its own |
@@ -111,6 +112,7 @@ pub mod config;
 pub mod demo;
 pub mod health;
 pub mod http1;
+pub mod keyring;
 pub mod metrics;
 pub mod net;
 pub mod proxy;

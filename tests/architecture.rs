@@ -11,6 +11,7 @@ const ROWS: [&[&str]; 12] = [
     &[
         "access_log",
         "http1",
+        "keyring",
         "metrics",
         "net",
         "proxy_protocol",
