@@ -72,7 +72,7 @@
 //!  2 validate   Config -> ValidConfig, or all problems, each with its place
 //!  3            (certificates, when listeners have some)
 //!  4 compile    ValidConfig + last Snapshot -> Snapshot; live state is adopted by identity
-//!  5 prepare    new addresses are bound, another access log is opened
+//!  5 prepare    new addresses are bound, another access log is opened, cookie keys are read
 //!  ---------- nothing has changed up to here: what fails leaves the process as it was ----------
 //!  6 publish    one store; then the targets learn what the snapshot says of them
 //!  7 commit     new sockets accept, removed ones drain; health checks follow; the log changes over

@@ -18,6 +18,7 @@ use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings
 use crate::admin::{self, Readiness};
 use crate::config;
 use crate::health::HealthChecker;
+use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::{Metrics, MetricsError};
 use crate::net;
 use crate::proxy::Proxy;
@@ -54,6 +55,9 @@ pub enum StartError {
     /// The metrics cannot be registered.
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// There is no key for cookies.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The control thread cannot start.
     #[error("the control thread cannot start")]
     Control(#[source] io::Error),
@@ -122,18 +126,22 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     let server = Server::start(workers, &shared, &metrics, || {
         Arc::new(Proxy::new(&shared, access_log.buffer()))
     })?;
+    let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now())?;
+    let keyring = Keyring::new(keys);
     let addresses = server.addresses();
     let (reload, queue) = ReloadHandle::new();
     let rooms = Rooms {
         shared: Arc::clone(&shared),
         metrics: metrics.clone(),
         access_log: access_log.clone(),
+        keyring: keyring.clone(),
         server,
         health: HealthChecker::new(options.resolver),
     };
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
     reloader.apply(Cause::Start).await?;
 
+    tokio::spawn(keyring.tend());
     let stop_reloading = CancellationToken::new();
     let reloading = tokio::spawn(reloader.run(stop_reloading.clone()));
     if let Source::File(path) = options.source {

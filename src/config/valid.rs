@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::document::{ForwardedFor, LogFormat, Ranges};
+use crate::keyring;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, Registration, Settings};
@@ -21,6 +22,8 @@ pub struct ValidConfig {
     pub workers: Option<usize>,
     /// How long requests in flight may take to finish after SIGTERM.
     pub shutdown_deadline: Duration,
+    /// Where the keys of cookies come from.
+    pub cookie_keys: keyring::Settings,
     /// Where the admin side listens.
     pub admin: SocketAddr,
     /// The access log.

@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::access_log::AccessLogError;
 use crate::config::Problems;
+use crate::keyring::KeyringError;
 use crate::server::ServerError;
 
 pub use difference::{Changes, Difference};
@@ -90,6 +91,9 @@ pub enum ReloadError {
     /// The access log cannot be opened.
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),
+    /// The keys of cookies are not to be had.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The process is shutting down.
     #[error("the configuration is not reloaded any more: the process is shutting down")]
     ShuttingDown,

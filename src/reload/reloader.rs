@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use crate::access_log::{self, AccessLog, Destination, Format};
 use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, ValidConfig};
 use crate::health::HealthChecker;
+use crate::keyring::{self, Keyring};
 use crate::metrics::Metrics;
 use crate::server::{Prepared, Server};
 use crate::snapshot::{Shared, Snapshot};
@@ -39,6 +40,8 @@ pub struct Rooms {
     pub metrics: Metrics,
     /// Writes where the configuration says.
     pub access_log: AccessLog,
+    /// Has the keys that the configuration speaks of.
+    pub keyring: Keyring,
     /// Listens where the snapshot says.
     pub server: Server,
     /// Probes what the snapshot says.
@@ -74,6 +77,8 @@ struct Ready {
     sockets: Prepared,
     /// None when it stays as it is.
     access_log: Option<access_log::Prepared>,
+    /// None when they stay as they are.
+    keys: Option<keyring::Prepared>,
 }
 
 impl Reloader {
@@ -161,6 +166,7 @@ impl Reloader {
         let snapshot = Snapshot::compile(&valid, &last, &self.rooms.metrics, now);
         // 5 prepare; the sockets last, because clients can reach them from then on
         let access_log = self.prepare_access_log(&valid.access_log).await?;
+        let keys = self.prepare_keys(&valid.cookie_keys).await?;
         let sockets = self.rooms.server.prepare(&snapshot).await?;
         Ok(Ready {
             config,
@@ -169,6 +175,7 @@ impl Reloader {
             snapshot,
             sockets,
             access_log,
+            keys,
         })
     }
 
@@ -194,12 +201,31 @@ impl Reloader {
         }
     }
 
+    /// Reads the keys of cookies if they are other ones.
+    async fn prepare_keys(
+        &self,
+        wanted: &keyring::Settings,
+    ) -> Result<Option<keyring::Prepared>, ReloadError> {
+        if self.rooms.keyring.settings() == *wanted {
+            return Ok(None);
+        }
+        let wanted = wanted.clone();
+        let prepare = || Keyring::prepare(wanted, SystemTime::now());
+        match tokio::task::spawn_blocking(prepare).await {
+            Ok(prepared) => Ok(Some(prepared?)),
+            Err(_) => Err(ReloadError::ShuttingDown),
+        }
+    }
+
     /// Steps 6 to 8: nothing here can fail.
     fn take_over(&mut self, cause: Cause, ready: Ready, now: Instant) -> Reloaded {
         let rooms = &mut self.rooms;
         let snapshot = Arc::new(ready.snapshot);
         // Whoever sees the new snapshot must not be told of an older refusal.
         *self.queue.last_refusal.lock() = None;
+        if let Some(keys) = ready.keys {
+            rooms.keyring.apply(keys);
+        }
         // 6 publish
         rooms.shared.publish(Arc::clone(&snapshot));
         snapshot.take_over(now);

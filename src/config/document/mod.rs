@@ -11,12 +11,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod action;
+mod cookie_keys;
 mod health_check;
 mod listener;
 mod load_balancer;
 mod target_group;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
+pub use cookie_keys::CookieKeys;
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
 pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node};
@@ -37,6 +39,11 @@ pub struct Config {
     pub workers: Option<usize>,
     /// How long requests in flight may take to finish after SIGTERM, 0s-1h.
     pub shutdown_deadline: Span,
+    /// Where what must survive a restart is kept, such as the keys of cookies. Made if it is not
+    /// there; nodes may share it. Default: nowhere.
+    pub state_directory: Option<PathBuf>,
+    /// The keys of the cookies for stickiness and sessions.
+    pub cookie_keys: CookieKeys,
     /// The admin address: metrics, health, API.
     pub admin: Admin,
     /// The access log.
@@ -53,6 +60,8 @@ impl Default for Config {
             ranges: Ranges::default(),
             workers: None,
             shutdown_deadline: Span::from_secs(30),
+            state_directory: None,
+            cookie_keys: CookieKeys::default(),
             admin: Admin::default(),
             access_log: AccessLog::default(),
             load_balancer: Vec::new(),

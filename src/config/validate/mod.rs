@@ -5,6 +5,7 @@
 
 mod action;
 mod address;
+mod cookie_keys;
 mod forward;
 mod groups;
 mod health_check;
@@ -36,12 +37,14 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
     settings(config, &mut report);
     let load_balancers = load_balancer::validate(config, &mut groups, &mut report);
     let target_groups = target_group::validate(config, &groups, &mut report);
+    let cookie_keys = cookie_keys::validate(config, &mut report);
     socket::validate(config, &mut report);
     let problems = report.into_problems();
     let valid = ValidConfig {
         ranges: config.ranges,
         workers: config.workers,
         shutdown_deadline: config.shutdown_deadline.0,
+        cookie_keys,
         admin: config.admin.address,
         access_log: AccessLogSettings {
             path: config.access_log.path.clone(),
