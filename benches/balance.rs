@@ -17,9 +17,13 @@ use elbow::balance::Algorithm;
 use elbow::target::{
     HealthReason, Lease, Outcome, ProbeRecord, Target, TargetAddress, TargetKey, Thresholds, Zone,
 };
-use elbow::target_group::{Registration, Scope, Settings, TargetGroup, ZonePolicy};
+use elbow::target_group::{Moment, Registration, Scope, Settings, TargetGroup, ZonePolicy};
 
-const ALGORITHMS: [Algorithm; 2] = [Algorithm::RoundRobin, Algorithm::LeastOutstandingRequests];
+const ALGORITHMS: [Algorithm; 3] = [
+    Algorithm::RoundRobin,
+    Algorithm::LeastOutstandingRequests,
+    Algorithm::WeightedRandom,
+];
 const ZONES: [&str; 3] = ["zone-a", "zone-b", "zone-c"];
 
 fn main() {
@@ -87,7 +91,7 @@ fn first_pick_among_1000_after_a_change(bencher: Bencher<'_, '_>) {
             };
             probe(&group.targets()[0], outcome);
         })
-        .bench_local_values(|()| drop(group.pick(Some(&entry), &[])));
+        .bench_local_values(|()| drop(group.pick(Some(&entry), &[], moment())));
 }
 
 #[divan::bench]
@@ -103,8 +107,20 @@ fn compile_a_group_of_10(bencher: Bencher<'_, '_>) {
 
 fn bench_pick(bencher: Bencher<'_, '_>, group: &TargetGroup) {
     let entry = Zone::from(ZONES[0]);
-    assert!(group.pick(Some(&entry), &[]).is_ok());
-    bencher.bench(|| drop(black_box(group).pick(Some(black_box(&entry)), &[])));
+    assert!(group.pick(Some(&entry), &[], moment()).is_ok());
+    let now = Instant::now();
+    bencher.bench(|| {
+        let chance = fastrand::u64(..);
+        let moment = Moment { now, chance };
+        drop(black_box(group).pick(Some(black_box(&entry)), &[], moment));
+    });
+}
+
+fn moment() -> Moment {
+    Moment {
+        now: Instant::now(),
+        chance: fastrand::u64(..),
+    }
 }
 
 /// As many requests in flight at each target as its weight says.
@@ -142,15 +158,8 @@ fn group(settings: Settings, count: u32, weight: fn(u32) -> u32) -> TargetGroup 
 
 fn settings(algorithm: Algorithm) -> Settings {
     Settings {
-        name: "web".into(),
         algorithm,
-        zones: ZonePolicy::CrossZone,
-        fail_open: true,
-        health_checked: true,
-        deregistration_delay: Duration::from_secs(300),
-        connect_timeout: Duration::from_secs(10),
-        response_timeout: None,
-        retries: 1,
+        ..Settings::new("web")
     }
 }
 
@@ -188,5 +197,5 @@ fn probe(target: &Target, outcome: Outcome) {
         latency: Duration::ZERO,
         detail: String::new(),
     };
-    target.state.observe(record, &thresholds);
+    target.state.observe(record, &thresholds, None);
 }

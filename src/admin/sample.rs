@@ -152,7 +152,7 @@ impl Sample {
             healthy: 5,
             unhealthy: 2,
         };
-        target.state.observe(record, &thresholds);
+        target.state.observe(record, &thresholds, None);
     }
 
     /// `wp-a` is healthy, `wp-b:80` unhealthy, `wp-b:81` initial.

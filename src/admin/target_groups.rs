@@ -29,6 +29,8 @@ struct TargetGroupDocument {
     zones: Zones,
     fail_open: bool,
     deregistration_delay: String,
+    /// None when it is off.
+    slow_start: Option<String>,
     connect_timeout: String,
     response_timeout: Option<String>,
     retries: u32,
@@ -97,6 +99,7 @@ fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
         zones: zones(&settings.zones),
         fail_open: settings.fail_open,
         deregistration_delay: span(settings.deregistration_delay),
+        slow_start: settings.slow_start.map(span),
         connect_timeout: span(settings.connect_timeout),
         response_timeout: settings.response_timeout.map(span),
         retries: settings.retries,

@@ -30,6 +30,8 @@ struct TargetDescription {
     weight: u32,
     health_check_port: u16,
     target_health: TargetHealthDocument,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_start: Option<SlowStartDocument>,
     in_flight: u32,
     /// For which it was chosen since it was registered.
     requests: u64,
@@ -57,6 +59,13 @@ struct TargetHealthDocument {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+}
+
+/// The target takes a part of its share.
+#[derive(Debug, Serialize)]
+struct SlowStartDocument {
+    percent: u32,
+    ends_in_seconds: f64,
 }
 
 #[derive(Debug, Serialize)]
@@ -119,6 +128,7 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
                 weight: target.weight,
                 health_check_port: group.health_check.port.unwrap_or(target.address.port()),
                 target_health: health(target, now),
+                slow_start: slow_start(group, target, now),
                 in_flight: target.state.in_flight(),
                 requests: target.state.requests(),
                 departing,
@@ -145,6 +155,15 @@ fn health(target: &Target, now: Instant) -> TargetHealthDocument {
         reason: health.reason.as_ref().map(HealthReason::code),
         description: health.reason.as_ref().map(ToString::to_string),
     }
+}
+
+fn slow_start(group: &Group, target: &Target, now: Instant) -> Option<SlowStartDocument> {
+    let slow_start = group.slow_start(target, now)?;
+    let left = slow_start.ends.saturating_duration_since(now);
+    Some(SlowStartDocument {
+        percent: slow_start.percent,
+        ends_in_seconds: (left.as_secs_f64() * 10.0).round() / 10.0,
+    })
 }
 
 fn probe(record: ProbeRecord) -> Probe {

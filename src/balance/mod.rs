@@ -5,16 +5,18 @@
 //! moment of the pick.
 //!
 //! Nothing here knows what a candidate is, and nothing has a clock, a counter or randomness of its
-//! own: whose turn it is comes as an argument.
+//! own: whose turn it is, and the lot, come as arguments.
 
 mod least_outstanding_requests;
 mod round_robin;
+mod weighted_random;
 
 #[cfg(test)]
 mod testing;
 
 pub use least_outstanding_requests::LeastOutstandingRequests;
 pub use round_robin::RoundRobin;
+pub use weighted_random::WeightedRandom;
 
 /// How the next target is chosen (ALB: `load_balancing.algorithm.type`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -24,6 +26,8 @@ pub enum Algorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+    /// By lot, by weight.
+    WeightedRandom,
 }
 
 impl Algorithm {
@@ -32,6 +36,7 @@ impl Algorithm {
         match self {
             Self::RoundRobin => "round_robin",
             Self::LeastOutstandingRequests => "least_outstanding_requests",
+            Self::WeightedRandom => "weighted_random",
         }
     }
 }
@@ -52,6 +57,8 @@ pub enum Balancer {
     RoundRobin(RoundRobin),
     /// See [`LeastOutstandingRequests`].
     LeastOutstandingRequests(LeastOutstandingRequests),
+    /// See [`WeightedRandom`].
+    WeightedRandom(WeightedRandom),
 }
 
 impl Balancer {
@@ -62,15 +69,22 @@ impl Balancer {
             Algorithm::LeastOutstandingRequests => {
                 Self::LeastOutstandingRequests(LeastOutstandingRequests::new(weights))
             }
+            Algorithm::WeightedRandom => Self::WeightedRandom(WeightedRandom::new(weights)),
         }
     }
 
-    /// The index of the next candidate; none when no candidate may be picked. `turn` is one more
-    /// at each pick.
-    pub fn pick(&self, turn: usize, candidates: &impl Candidates) -> Option<usize> {
+    /// The index of the next candidate; none when no candidate may be picked. `turn`, asked of
+    /// algorithms that take turns, is one more at each pick; `chance` is any number.
+    pub fn pick(
+        &self,
+        turn: impl FnOnce() -> usize,
+        chance: u64,
+        candidates: &impl Candidates,
+    ) -> Option<usize> {
         match self {
-            Self::RoundRobin(balancer) => balancer.pick(turn, candidates),
-            Self::LeastOutstandingRequests(balancer) => balancer.pick(turn, candidates),
+            Self::RoundRobin(balancer) => balancer.pick(turn(), candidates),
+            Self::LeastOutstandingRequests(balancer) => balancer.pick(turn(), candidates),
+            Self::WeightedRandom(balancer) => balancer.pick(chance, candidates),
         }
     }
 }

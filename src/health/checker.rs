@@ -45,8 +45,8 @@ impl HealthChecker {
     pub fn reconcile(&mut self, snapshot: &Snapshot) {
         let assignments = snapshot.groups.iter().flat_map(|(name, group)| {
             let report = Report {
-                group: Arc::clone(name),
-                metrics: Arc::clone(group.metrics.probes()),
+                name: Arc::clone(name),
+                group: Arc::clone(group),
             };
             group.probed().map(move |target| Assignment {
                 target: Arc::clone(target),
@@ -60,8 +60,8 @@ impl HealthChecker {
     fn assign(&mut self, assignments: impl Iterator<Item = Assignment>) {
         let mut before = mem::take(&mut self.tasks);
         for assignment in assignments {
-            let group = Arc::clone(&assignment.report.group);
-            let identity = (group, assignment.target.key.clone());
+            let name = Arc::clone(&assignment.report.name);
+            let identity = (name, assignment.target.key.clone());
             let task = match before.remove(&identity) {
                 Some(task) if task.watches(&assignment.target) => {
                     task.reassign(assignment);
@@ -125,14 +125,11 @@ mod tests {
     use prometheus::Registry;
 
     use super::*;
-    use crate::balance::Algorithm;
     use crate::health::sample::{self, Scripted, eventually};
     use crate::metrics::Metrics;
     use crate::snapshot::Group;
     use crate::target::{TargetAddress, TargetHealth, Thresholds};
-    use crate::target_group::{
-        HealthCheck, Registration, Scope, Settings, TargetGroup, ZonePolicy,
-    };
+    use crate::target_group::{HealthCheck, Registration, Scope, Settings, TargetGroup};
 
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
@@ -329,17 +326,6 @@ mod tests {
 
     fn group(name: &str, scope: Scope, address: SocketAddr) -> (Arc<str>, Arc<Group>) {
         let name: Arc<str> = name.into();
-        let settings = Settings {
-            name: Arc::clone(&name),
-            algorithm: Algorithm::RoundRobin,
-            zones: ZonePolicy::CrossZone,
-            fail_open: true,
-            health_checked: true,
-            deregistration_delay: Duration::from_secs(300),
-            connect_timeout: Duration::from_secs(10),
-            response_timeout: None,
-            retries: 0,
-        };
         let registration = Registration {
             key: TargetKey {
                 id: "wp-a".into(),
@@ -352,7 +338,7 @@ mod tests {
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let group = Group {
             target_group: TargetGroup::new(
-                settings,
+                Settings::new(&name),
                 vec![registration],
                 scope,
                 None,

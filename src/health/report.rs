@@ -4,7 +4,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::metrics::{ProbeMetrics, ProbeOutcome};
+use crate::snapshot::Group;
 use crate::target::{
     HealthReason, Outcome, ProbeRecord, Target, TargetState, Thresholds, Transition,
 };
@@ -12,16 +15,23 @@ use crate::target::{
 /// Where the findings about the targets of one group go.
 #[derive(Clone, Debug)]
 pub(super) struct Report {
-    pub(super) group: Arc<str>,
-    pub(super) metrics: Arc<ProbeMetrics>,
+    /// The group's name.
+    pub(super) name: Arc<str>,
+    pub(super) group: Arc<Group>,
 }
 
 impl Report {
+    pub(super) fn metrics(&self) -> &ProbeMetrics {
+        self.group.metrics.probes()
+    }
+
     /// Takes in one finding that counts for the target's health.
     pub(super) fn finding(&self, target: &Target, record: ProbeRecord, thresholds: &Thresholds) {
-        self.metrics.observe(label(&record.outcome), record.latency);
+        self.metrics()
+            .observe(label(&record.outcome), record.latency);
         let told = record.clone();
-        if let Some(transition) = target.state.observe(record, thresholds) {
+        let now = Instant::now();
+        if let Some(transition) = self.group.observe(target, record, thresholds, now) {
             self.transition(target, &told, transition);
         }
     }
@@ -29,7 +39,7 @@ impl Report {
     /// Says that the target's name stands for another address than before.
     pub(super) fn moved(&self, target: &Target, from: SocketAddr) {
         tracing::info!(
-            group = %self.group,
+            group = %self.name,
             target = %target.key,
             %from,
             to = target.state.resolved().map(tracing::field::display),
@@ -38,20 +48,20 @@ impl Report {
     }
 
     fn transition(&self, target: &Target, record: &ProbeRecord, transition: Transition) {
-        let group = &*self.group;
+        let group = &*self.name;
         let Transition { from, to } = transition;
         let address = record.address.map(tracing::field::display);
         let probes = in_a_row(&target.state, &record.outcome);
         match &record.outcome {
             Outcome::Pass => {
-                self.metrics.turned_healthy.inc();
+                self.metrics().turned_healthy.inc();
                 tracing::info!(
                     group, target = %target.key, address, %from, %to,
                     "target is {to}: {probes} in a row"
                 );
             }
             Outcome::Fail(reason) => {
-                self.metrics.turned_unhealthy.inc();
+                self.metrics().turned_unhealthy.inc();
                 tracing::warn!(
                     group, target = %target.key, address, %from, %to,
                     reason = reason.code(), detail = record.detail,
@@ -150,7 +160,7 @@ mod tests {
         ] {
             assert!(lines[1].contains(words), "{words} in {}", lines[1]);
         }
-        assert_eq!(report.metrics.turned_healthy.get(), 1);
-        assert_eq!(report.metrics.turned_unhealthy.get(), 1);
+        assert_eq!(report.metrics().turned_healthy.get(), 1);
+        assert_eq!(report.metrics().turned_unhealthy.get(), 1);
     }
 }

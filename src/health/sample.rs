@@ -14,14 +14,16 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::report::Report;
 use super::task::Assignment;
 use crate::metrics::Metrics;
+use crate::snapshot::Group;
 use crate::target::{Outcome, ProbeRecord, Target, TargetAddress, TargetKey, TargetState};
-use crate::target_group::HealthCheck;
+use crate::target_group::{HealthCheck, Scope, Settings, TargetGroup};
 
 /// A target at this address, new.
 pub(super) fn target(address: TargetAddress) -> Arc<Target> {
@@ -40,13 +42,21 @@ pub(super) fn target(address: TargetAddress) -> Arc<Target> {
 /// A target in the group `wordpress` that is to be checked like this.
 pub(super) fn assign(target: Arc<Target>, check: HealthCheck) -> Assignment {
     let metrics = Metrics::new(&Registry::new()).unwrap();
-    let metrics = metrics.group("wp-elb", "wordpress", &[None]);
+    let check = Arc::new(check);
+    let settings = Settings::new("wordpress");
+    let now = Instant::now();
+    let group = Group {
+        target_group: TargetGroup::new(settings, Vec::new(), Scope::All, None, now),
+        health_check: Arc::clone(&check),
+        load_balancer: Some("wp-elb".into()),
+        metrics: metrics.group("wp-elb", "wordpress", &[None]),
+    };
     Assignment {
         target,
-        check: Arc::new(check),
+        check,
         report: Report {
-            group: "wordpress".into(),
-            metrics: Arc::clone(metrics.probes()),
+            name: "wordpress".into(),
+            group: Arc::new(group),
         },
     }
 }

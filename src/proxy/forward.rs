@@ -25,6 +25,7 @@ use crate::net::Stream;
 use crate::routing::Scheme;
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
+use crate::target_group::Moment;
 
 /// A failed attempt, and how far it came.
 #[derive(Debug)]
@@ -93,7 +94,11 @@ impl Proxy {
         let mut left = group.settings().retries;
         let mut failed: Option<(ProxyError, &IntCounter)> = None;
         loop {
-            let picked = group.pick(request.entrance.zone.as_ref(), &tried);
+            let moment = Moment {
+                now: record.arrived(),
+                chance: fastrand::u64(..),
+            };
+            let picked = group.pick(request.entrance.zone.as_ref(), &tried, moment);
             let lease = match (picked, failed.take()) {
                 (Ok(lease), None) => lease,
                 (Ok(lease), Some((_, retries))) => {

@@ -132,6 +132,11 @@ impl<'r> RequestRecord<'r> {
         self.entrance.metrics.non_compliant_requests.inc();
     }
 
+    /// When the request came.
+    pub(super) fn arrived(&self) -> Instant {
+        self.arrival.at
+    }
+
     /// Whether the client would go on after this request.
     pub(super) fn keeps_alive(&self) -> bool {
         self.head.is_some_and(RequestHead::keeps_alive)

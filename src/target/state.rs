@@ -61,6 +61,9 @@ struct Live {
     standing: Option<HealthReason>,
     drain: Option<Drain>,
     probes: ProbeRing,
+    /// Registered while no target of its group was healthy.
+    founding: bool,
+    slow_since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -109,11 +112,22 @@ impl TargetState {
         self.live.lock().machine.checking();
     }
 
-    /// Takes the finding of one probe in; returns the transition that it caused, if any.
-    pub fn observe(&self, record: ProbeRecord, thresholds: &Thresholds) -> Option<Transition> {
+    /// Takes the finding of one probe in; returns the transition that it caused, if any. A target
+    /// that turns healthy by it is in slow start from `slow` on, unless it was a founding one.
+    pub fn observe(
+        &self,
+        record: ProbeRecord,
+        thresholds: &Thresholds,
+        slow: Option<Instant>,
+    ) -> Option<Transition> {
         let mut live = self.live.lock();
         let transition = live.machine.observe(&record.outcome, thresholds);
         live.probes.push(record);
+        if let Some(transition) = transition {
+            let founding = std::mem::take(&mut live.founding);
+            let enters = transition.to == TargetHealth::Healthy && !founding;
+            live.slow_since = slow.filter(|_| enters);
+        }
         self.publish(&live);
         transition
     }
@@ -126,10 +140,11 @@ impl TargetState {
     /// Says why nothing probes the target: its group is in no rule, its zone is not enabled, or
     /// checks are switched off. `None` ends it: the target starts again as a new one, except that
     /// one which took requests unchecked goes on taking them until its probes say otherwise.
-    pub fn stand(&self, reason: Option<HealthReason>) {
+    /// Returns whether it starts again.
+    pub fn stand(&self, reason: Option<HealthReason>) -> bool {
         let mut live = self.live.lock();
         if live.standing == reason {
-            return;
+            return false;
         }
         let renewed = reason.is_none();
         if renewed {
@@ -139,9 +154,31 @@ impl TargetState {
             };
         }
         live.standing = reason;
+        live.slow_since = None;
         self.publish(&live);
         if renewed {
             self.renewed.notify_one();
+        }
+        renewed
+    }
+
+    /// Notes that no target of the group was healthy when this one was registered: it takes its
+    /// full share as soon as it is healthy itself.
+    pub fn found(&self) {
+        self.live.lock().founding = true;
+    }
+
+    /// Since when the target is in slow start, if it has entered it since it turned healthy. How
+    /// long that lasts is for the group to say.
+    pub fn slow_since(&self) -> Option<Instant> {
+        self.live.lock().slow_since
+    }
+
+    /// Takes the target out of slow start.
+    pub fn end_slow_start(&self) {
+        let mut live = self.live.lock();
+        if live.slow_since.take().is_some() {
+            self.epoch.advance();
         }
     }
 
@@ -150,6 +187,7 @@ impl TargetState {
     pub fn drain(&self, now: Instant, delay: Duration) {
         let mut live = self.live.lock();
         live.drain.get_or_insert(Drain { until: now + delay });
+        live.slow_since = None;
         self.draining.store(true, Ordering::Release);
         self.publish(&live);
     }
@@ -185,6 +223,7 @@ impl TargetState {
     pub fn relocate(&self) {
         let mut live = self.live.lock();
         live.machine = HealthMachine::default();
+        live.slow_since = None;
         self.resolved.store(None);
         self.publish(&live);
         self.renewed.notify_one();
@@ -269,7 +308,7 @@ mod tests {
     fn healthy() -> (TargetState, Arc<Epoch>) {
         let epoch = Arc::new(Epoch::default());
         let state = TargetState::new(Arc::clone(&epoch));
-        state.observe(pass(), &ALB);
+        state.observe(pass(), &ALB, None);
         (state, epoch)
     }
 
@@ -302,7 +341,7 @@ mod tests {
     fn a_pass_does_not_end_a_drain() {
         let (state, _) = healthy();
         state.drain(Instant::now(), DELAY);
-        state.observe(pass(), &ALB);
+        state.observe(pass(), &ALB, None);
         assert_eq!(state.health(), TargetHealth::Draining);
     }
 
@@ -312,7 +351,7 @@ mod tests {
         state.drain(Instant::now(), DELAY);
         state.register();
         assert_eq!(state.health(), TargetHealth::Initial);
-        state.observe(pass(), &ALB);
+        state.observe(pass(), &ALB, None);
         assert_eq!(state.health(), TargetHealth::Healthy);
     }
 
@@ -329,7 +368,7 @@ mod tests {
     fn only_a_change_of_eligibility_advances_the_epoch() {
         let (state, epoch) = healthy();
         let before = epoch.current();
-        state.observe(pass(), &ALB);
+        state.observe(pass(), &ALB, None);
         assert_eq!(epoch.current(), before);
         state.drain(Instant::now(), DELAY);
         assert_eq!(epoch.current(), before + 1);
@@ -383,7 +422,7 @@ mod tests {
         assert_eq!(state.health(), TargetHealth::Initial);
         assert_eq!(state.resolved(), None);
         assert_eq!(epoch.current(), before + 1);
-        state.observe(pass(), &ALB);
+        state.observe(pass(), &ALB, None);
         assert_eq!(state.health(), TargetHealth::Healthy);
     }
 
@@ -391,7 +430,7 @@ mod tests {
     fn the_last_thirty_two_probes_are_kept() {
         let (state, _) = healthy();
         for _ in 0..40 {
-            state.observe(pass(), &ALB);
+            state.observe(pass(), &ALB, None);
         }
         assert_eq!(state.probes().len(), 32);
     }

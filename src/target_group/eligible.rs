@@ -1,21 +1,25 @@
 //! The list that a pick reads: a route for each entry zone, as of one epoch of the group.
 //!
-//! It is built when a pick notices that the group's epoch has moved on, not at every pick, and
-//! never changes afterwards.
+//! It is built when a pick notices that the group's epoch has moved on, or that a share has risen
+//! with time, not at every pick, and never changes afterwards.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::group_state::{Entry, GroupState};
 use super::route::Route;
 use super::survey::Survey;
-use super::{PickError, Scope, Settings, ZonePolicy};
+use super::{Moment, PickError, Scope, Settings, ZonePolicy};
 use crate::target::{Lease, Target, TargetKey, Zone};
 
 /// Who takes requests, by entry zone.
 #[derive(Debug)]
 pub(super) struct Eligible {
     epoch: u64,
+    /// When time alone makes it stale.
+    until: Option<Instant>,
     no_zone: Way,
     zones: Box<[(Zone, Way)]>,
     elsewhere: Way,
@@ -32,9 +36,10 @@ impl Eligible {
         scope: &Scope,
         targets: &[Arc<Target>],
         state: &GroupState,
+        now: Instant,
     ) -> Self {
         let epoch = state.epoch.current();
-        let survey = Survey::new(settings, scope, targets, state);
+        let survey = Survey::new(settings, scope, targets, state, now);
         let way = |entry: &Entry| survey.route(entry).map(Arc::new);
         let no_zone = way(&Entry::NoZone);
         let zones = told_apart(&settings.zones, targets);
@@ -48,6 +53,7 @@ impl Eligible {
         });
         Self {
             epoch,
+            until: survey.until(),
             no_zone,
             zones: zones.collect(),
             elsewhere,
@@ -55,8 +61,8 @@ impl Eligible {
     }
 
     /// Whether nothing has changed since the list was built.
-    pub(super) fn is_current(&self, state: &GroupState) -> bool {
-        self.epoch == state.epoch.current()
+    pub(super) fn is_current(&self, state: &GroupState, now: Instant) -> bool {
+        self.epoch == state.epoch.current() && self.until.is_none_or(|until| now < until)
     }
 
     /// A place at the next target for a request that entered there.
@@ -64,9 +70,10 @@ impl Eligible {
         &self,
         entry: Option<&Zone>,
         tried: &[TargetKey],
+        moment: Moment,
     ) -> Result<Lease, PickError> {
         match self.way(entry) {
-            Ok(route) => route.pick(tried),
+            Ok(route) => route.pick(tried, moment),
             Err(error) => Err(*error),
         }
     }

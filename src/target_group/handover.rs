@@ -8,11 +8,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Registration, TargetGroup};
-use crate::target::{Epoch, Target, TargetKey, TargetState};
+use crate::target::{Epoch, Target, TargetHealth, TargetKey, TargetState};
 
 /// The targets whose live state has yet to learn of the new snapshot.
 #[derive(Debug, Default)]
 pub(super) struct Handover {
+    /// Registered for the first time.
+    arriving: Vec<Arc<TargetState>>,
     /// Registered again while they were draining.
     returning: Vec<Arc<TargetState>>,
     /// Registered with another address than before.
@@ -45,7 +47,11 @@ impl Handover {
                 }
                 Arc::clone(&target.state)
             }
-            None => Arc::new(TargetState::new(Arc::clone(epoch))),
+            None => {
+                let state = Arc::new(TargetState::new(Arc::clone(epoch)));
+                self.arriving.push(Arc::clone(&state));
+                state
+            }
         };
         Arc::new(Target {
             key,
@@ -69,8 +75,24 @@ impl Handover {
         self.departed.extend(departed.cloned());
     }
 
-    /// Tells the states.
-    pub(super) fn apply(&self, now: Instant, deregistration_delay: Duration) {
+    /// Whether one of the registered targets, and not one that is only now registered, is healthy.
+    pub(super) fn finds_healthy(&self, targets: &[Arc<Target>]) -> bool {
+        targets.iter().any(|target| {
+            let is_this = |state: &Arc<TargetState>| Arc::ptr_eq(state, &target.state);
+            matches!(
+                target.state.health(),
+                TargetHealth::Healthy | TargetHealth::Unavailable
+            ) && !self.relocated.iter().any(is_this)
+        })
+    }
+
+    /// Tells the states. Those that are registered now are `founding` ones if no other is healthy.
+    pub(super) fn apply(&self, now: Instant, deregistration_delay: Duration, founding: bool) {
+        if founding {
+            let registered = self.arriving.iter().chain(&self.returning);
+            let registered = registered.chain(&self.relocated);
+            registered.for_each(|state| state.found());
+        }
         for state in &self.returning {
             state.register();
         }

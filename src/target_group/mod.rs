@@ -18,6 +18,7 @@ mod pick_error;
 mod registration;
 mod route;
 mod settings;
+mod slow_start;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -35,12 +36,24 @@ pub use matcher::{Matcher, MatcherError};
 pub use pick_error::PickError;
 pub use registration::{Registration, Scope};
 pub use settings::{Settings, ZonePolicy};
+pub use slow_start::SlowStart;
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 
-use crate::target::{HealthReason, Lease, Target, TargetHealth, TargetKey, Zone};
+use crate::target::{
+    HealthReason, Lease, ProbeRecord, Target, TargetHealth, TargetKey, Thresholds, Transition, Zone,
+};
 use eligible::Eligible;
 use group_state::GroupState;
 use handover::Handover;
+
+/// When a pick is made, and the lot that it draws: both come from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The time.
+    pub now: Instant,
+    /// Any number, each as likely as the others.
+    pub chance: u64,
+}
 
 /// A target group of one snapshot.
 #[derive(Debug)]
@@ -85,7 +98,7 @@ impl TargetGroup {
             departing.extend(still_draining.filter(|target| !by_key.contains_key(&target.key)));
             departing
         });
-        let eligible = Eligible::build(&settings, &scope, &targets, &state);
+        let eligible = Eligible::build(&settings, &scope, &targets, &state, now);
         Self {
             settings,
             scope,
@@ -112,22 +125,49 @@ impl TargetGroup {
         let Some(handover) = self.handover.lock().take() else {
             return;
         };
-        handover.apply(now, self.settings.deregistration_delay);
+        let founding = !handover.finds_healthy(&self.targets);
+        handover.apply(now, self.settings.deregistration_delay, founding);
         for target in &self.targets {
-            target.state.stand(self.standing(target));
+            let renewed = target.state.stand(self.standing(target));
+            if renewed && founding {
+                target.state.found();
+            }
+            if self.settings.slow_start.is_none() {
+                target.state.end_slow_start();
+            }
         }
+    }
+
+    /// Takes in what a probe of one of the group's targets found at `now`; returns the change of
+    /// health that it caused, if any. A target that turns healthy may enter slow start.
+    pub fn observe(
+        &self,
+        target: &Target,
+        record: ProbeRecord,
+        thresholds: &Thresholds,
+        now: Instant,
+    ) -> Option<Transition> {
+        let others = self.targets.iter().filter(|other| other.key != target.key);
+        let slow = slow_start::begins(&self.settings, others, now).then_some(now);
+        target.state.observe(record, thresholds, slow)
     }
 
     /// Takes a place at the target that is next for a request that entered through a node in the
     /// zone `entry`, leaving out the targets that the request has `tried`.
-    pub fn pick(&self, entry: Option<&Zone>, tried: &[TargetKey]) -> Result<Lease, PickError> {
+    pub fn pick(
+        &self,
+        entry: Option<&Zone>,
+        tried: &[TargetKey],
+        moment: Moment,
+    ) -> Result<Lease, PickError> {
         let eligible = self.eligible.load();
-        if !eligible.is_current(&self.state) {
-            return self.pick_anew(entry, tried);
+        let is_current = || eligible.is_current(&self.state, moment.now);
+        if !is_current() {
+            return self.pick_anew(entry, tried, moment);
         }
-        match eligible.pick(entry, tried) {
+        match eligible.pick(entry, tried, moment) {
             // The list has become stale this very moment.
-            Err(_) if !eligible.is_current(&self.state) => self.pick_anew(entry, tried),
+            Err(_) if !is_current() => self.pick_anew(entry, tried, moment),
             picked => picked,
         }
     }
@@ -135,23 +175,29 @@ impl TargetGroup {
     /// Rebuilds the list, unless another pick is about it, and picks. While another one is, the
     /// old list serves; but a request is refused by a current list only.
     #[cold]
-    fn pick_anew(&self, entry: Option<&Zone>, tried: &[TargetKey]) -> Result<Lease, PickError> {
+    fn pick_anew(
+        &self,
+        entry: Option<&Zone>,
+        tried: &[TargetKey],
+        moment: Moment,
+    ) -> Result<Lease, PickError> {
         if let Some(_rebuilding) = self.rebuilding.try_lock() {
-            self.rebuild();
-        } else if let Ok(lease) = self.eligible.load().pick(entry, tried) {
+            self.rebuild(moment.now);
+        } else if let Ok(lease) = self.eligible.load().pick(entry, tried, moment) {
             return Ok(lease);
         } else {
             let _rebuilding = self.rebuilding.lock();
-            self.rebuild();
+            self.rebuild(moment.now);
         }
-        self.eligible.load().pick(entry, tried)
+        self.eligible.load().pick(entry, tried, moment)
     }
 
-    fn rebuild(&self) {
-        if self.eligible.load().is_current(&self.state) {
+    fn rebuild(&self, now: Instant) {
+        if self.eligible.load().is_current(&self.state, now) {
             return;
         }
-        let eligible = Eligible::build(&self.settings, &self.scope, &self.targets, &self.state);
+        let eligible =
+            Eligible::build(&self.settings, &self.scope, &self.targets, &self.state, now);
         self.eligible.store(Arc::new(eligible));
         self.state.forget_unused_turns();
     }
@@ -213,6 +259,11 @@ impl TargetGroup {
 
     fn count(&self, zone: Option<&Zone>, health: TargetHealth) -> usize {
         self.health().filter(|seen| *seen == (zone, health)).count()
+    }
+
+    /// How far a target is in slow start at `now`, if it is.
+    pub fn slow_start(&self, target: &Target, now: Instant) -> Option<SlowStart> {
+        SlowStart::of(&self.settings, &target.state, now)
     }
 
     /// Why nothing probes the target, if nothing does.

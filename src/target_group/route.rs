@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::PickError;
 use super::group_state::Turn;
+use super::{Moment, PickError};
 use crate::balance::{Algorithm, Balancer, Candidates, RoundRobin};
 use crate::target::{Lease, Target, TargetHealth, TargetKey};
 
@@ -21,6 +21,8 @@ pub(super) struct Route {
 #[derive(Debug)]
 pub(super) struct Pool {
     targets: Box<[Arc<Target>]>,
+    /// What the targets together are good for at this moment.
+    weight: u64,
     balancer: Balancer,
     turn: Turn,
 }
@@ -39,11 +41,11 @@ impl Route {
     }
 
     /// A place at the next target that is not in `tried`.
-    pub(super) fn pick(&self, tried: &[TargetKey]) -> Result<Lease, PickError> {
+    pub(super) fn pick(&self, tried: &[TargetKey], moment: Moment) -> Result<Lease, PickError> {
         let (before, from) = self.pools.split_at(self.next_pool());
         from.iter()
             .chain(before)
-            .find_map(|pool| pool.pick(tried))
+            .find_map(|pool| pool.pick(tried, moment.chance))
             .map(|target| Lease::new(Arc::clone(target), self.fail_open))
             .ok_or(PickError::AllTried)
     }
@@ -58,9 +60,15 @@ impl Route {
 }
 
 impl Pool {
-    pub(super) fn new(algorithm: Algorithm, targets: Vec<Arc<Target>>, turn: Turn) -> Self {
-        let weights: Vec<_> = targets.iter().map(|target| target.weight).collect();
+    /// Targets and their weights at this moment.
+    pub(super) fn new(
+        algorithm: Algorithm,
+        weighted: impl Iterator<Item = (Arc<Target>, u32)>,
+        turn: Turn,
+    ) -> Self {
+        let (targets, weights): (Vec<_>, Vec<_>) = weighted.unzip();
         Self {
+            weight: weights.iter().map(|weight| u64::from(*weight)).sum(),
             balancer: Balancer::new(algorithm, &weights),
             targets: targets.into(),
             turn,
@@ -72,16 +80,20 @@ impl Pool {
     }
 
     pub(super) fn weight(&self) -> u64 {
-        self.targets
-            .iter()
-            .map(|target| u64::from(target.weight))
-            .sum()
+        self.weight
     }
 
-    fn pick(&self, tried: &[TargetKey]) -> Option<&Arc<Target>> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+    /// What they would be good for if each took its whole share.
+    pub(super) fn full_weight(&self) -> u64 {
+        let weights = self.targets.iter().map(|target| u64::from(target.weight));
+        weights.sum()
+    }
+
+    fn pick(&self, tried: &[TargetKey], chance: u64) -> Option<&Arc<Target>> {
+        let turn = || self.turn.fetch_add(1, Ordering::Relaxed);
         let targets = &self.targets;
-        let index = self.balancer.pick(turn, &Untried { targets, tried })?;
+        let candidates = Untried { targets, tried };
+        let index = self.balancer.pick(turn, chance, &candidates)?;
         Some(&self.targets[index])
     }
 }

@@ -22,6 +22,9 @@ pub struct Settings {
     pub health_checked: bool,
     /// How long requests in flight at a deregistered target may go on.
     pub deregistration_delay: Duration,
+    /// How long the share of a target that has turned healthy takes to rise to its full weight;
+    /// none means that it takes all at once. Not with algorithms other than round robin.
+    pub slow_start: Option<Duration>,
     /// How long connecting to a target may take.
     pub connect_timeout: Duration,
     /// How long a target may take to begin its response, and to go on with it; none means as long
@@ -29,6 +32,24 @@ pub struct Settings {
     pub response_timeout: Option<Duration>,
     /// How often a request that may safely be repeated is tried on another target.
     pub retries: u32,
+}
+
+impl Settings {
+    /// ALB's defaults for a group of this name.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            algorithm: Algorithm::default(),
+            zones: ZonePolicy::default(),
+            fail_open: true,
+            health_checked: true,
+            deregistration_delay: Duration::from_secs(300),
+            slow_start: None,
+            connect_timeout: Duration::from_secs(10),
+            response_timeout: None,
+            retries: 1,
+        }
+    }
 }
 
 /// How the traffic that enters through a node is spread over the zones.

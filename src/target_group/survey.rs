@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::group_state::{Entry, GroupState, PoolName};
 use super::route::{Pool, Route};
+use super::slow_start;
 use super::{PickError, Scope, Settings, ZonePolicy};
 use crate::target::{Target, TargetHealth, Zone};
 
@@ -13,13 +16,19 @@ pub(super) struct Survey<'a> {
     settings: &'a Settings,
     state: &'a GroupState,
     seen: Vec<Seen<'a>>,
+    now: Instant,
 }
+
+/// Weights are counted in hundredths, so that a target can take a part of its share.
+const WHOLE: u32 = 100;
 
 /// One target at that moment.
 #[derive(Clone, Copy)]
 struct Seen<'a> {
     target: &'a Arc<Target>,
     health: TargetHealth,
+    /// What it takes of its share, in hundredths.
+    part: u32,
 }
 
 /// Which targets of those in reach take requests.
@@ -37,6 +46,7 @@ impl<'a> Survey<'a> {
         scope: &Scope,
         targets: &'a [Arc<Target>],
         state: &'a GroupState,
+        now: Instant,
     ) -> Self {
         let seen = targets.iter().map(|target| {
             let excluded = scope.excludes(target.zone.as_ref()).is_some();
@@ -46,13 +56,29 @@ impl<'a> Survey<'a> {
                 _ if !settings.health_checked => TargetHealth::Unavailable,
                 health => health,
             };
-            Seen { target, health }
+            let part = match health {
+                TargetHealth::Healthy => slow_start::part(settings, &target.state, now),
+                _ => WHOLE,
+            };
+            Seen {
+                target,
+                health,
+                part,
+            }
         });
         Self {
             settings,
             state,
             seen: seen.collect(),
+            now,
         }
+    }
+
+    /// When a share has risen so far that the routes are to be made anew.
+    pub(super) fn until(&self) -> Option<Instant> {
+        let rises = self.seen.iter().any(|seen| seen.part < WHOLE);
+        let step = slow_start::step(self.settings).filter(|_| rises)?;
+        Some(self.now + step)
     }
 
     /// Where requests that enter there go, by the group's zone policy. A node in no zone has no
@@ -82,8 +108,8 @@ impl<'a> Survey<'a> {
         Ok(self.spread(admission, entry, vec![(1, pool)]))
     }
 
-    /// A zone without a target that takes requests leaves its share to the others in proportion;
-    /// a zone that the table does not name, or names with 0, gets nothing. Only if none of the
+    /// A zone without a target that takes requests leaves its share to the others in proportion,
+    /// and so does one for the part that its targets do not take yet in slow start; a zone that the table does not name, or names with 0, gets nothing. Only if none of the
     /// zones with a weight has a healthy target, they fail open together.
     fn weighted(&self, entry: &Entry, table: &BTreeMap<Zone, u32>) -> Result<Route, PickError> {
         let weighted = || table.iter().filter(|(_, weight)| **weight > 0);
@@ -92,7 +118,7 @@ impl<'a> Survey<'a> {
         let pools = weighted().map(|(zone, weight)| {
             let name = PoolName::Zone(zone.clone());
             let pool = self.pool(admission, entry, name, |target| serves(target, Some(zone)));
-            (*weight, pool)
+            (part_of(*weight, &pool), pool)
         });
         let pools = pools.filter(|(_, pool)| !pool.is_empty()).collect();
         Ok(self.spread(admission, entry, pools))
@@ -167,9 +193,9 @@ impl<'a> Survey<'a> {
             .seen
             .iter()
             .filter(|seen| seen.is_admitted(admission) && belongs(seen.target))
-            .map(|seen| Arc::clone(seen.target));
+            .map(|seen| (Arc::clone(seen.target), seen.weight()));
         let turn = self.state.turn(entry, name);
-        Pool::new(self.settings.algorithm, targets.collect(), turn)
+        Pool::new(self.settings.algorithm, targets, turn)
     }
 
     fn spread(&self, admission: Admission, entry: &Entry, pools: Vec<(u32, Pool)>) -> Route {
@@ -181,12 +207,17 @@ impl<'a> Survey<'a> {
         self.seen
             .iter()
             .filter(|seen| serves(seen.target, entry.zone()))
-            .map(|seen| u64::from(seen.target.weight))
+            .map(|seen| u64::from(seen.target.weight) * u64::from(WHOLE))
             .sum()
     }
 }
 
 impl Seen<'_> {
+    /// Its weight at this moment, in hundredths.
+    fn weight(&self) -> u32 {
+        self.target.weight * self.part
+    }
+
     fn is_registered(&self) -> bool {
         self.health != TargetHealth::Draining
     }
@@ -208,6 +239,13 @@ impl Seen<'_> {
 /// Whether the target belongs to the zone; one without a zone belongs to every zone.
 fn serves(target: &Target, zone: Option<&Zone>) -> bool {
     target.zone.is_none() || target.zone.as_ref() == zone
+}
+
+/// A zone's weight, in hundredths, cut by what its targets do not take yet.
+fn part_of(weight: u32, pool: &Pool) -> u32 {
+    let full = pool.full_weight() * u64::from(WHOLE);
+    let part = (u64::from(weight * WHOLE) * pool.weight()).div_ceil(full.max(1));
+    clip(part)
 }
 
 fn clip(weight: u64) -> u32 {

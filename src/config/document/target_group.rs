@@ -18,7 +18,8 @@ pub struct TargetGroup {
     /// The protocol to the targets: "HTTP".
     #[serde(default)]
     pub protocol: TargetProtocol,
-    /// ALB: load_balancing.algorithm.type. "round_robin" or "least_outstanding_requests".
+    /// ALB: load_balancing.algorithm.type. "round_robin", "least_outstanding_requests" or
+    /// "weighted_random".
     #[serde(default)]
     pub algorithm: Algorithm,
     /// ALB: load_balancing.cross_zone.enabled. When false, a node sends only to its own zone.
@@ -39,6 +40,10 @@ pub struct TargetGroup {
     /// go on with its requests in flight.
     #[serde(default = "default::deregistration_delay")]
     pub deregistration_delay: Span,
+    /// ALB: slow_start.duration_seconds, 30s-900s, or 0s (off). How long the share of a target that
+    /// has turned healthy takes to rise to its full weight. Only with round_robin.
+    #[serde(default = "default::no_time")]
+    pub slow_start: Span,
     /// How long connecting to a target may take, 100ms-60s.
     #[serde(default = "default::connect_timeout")]
     pub connect_timeout: Span,
@@ -76,6 +81,8 @@ pub enum Algorithm {
     RoundRobin,
     /// The one with the fewest requests in flight for its weight.
     LeastOutstandingRequests,
+    /// By lot, by weight.
+    WeightedRandom,
 }
 
 /// A zone's weight, or an entry zone's own table of them.
@@ -112,6 +119,10 @@ mod default {
 
     pub(super) fn deregistration_delay() -> Span {
         Span::from_secs(300)
+    }
+
+    pub(super) fn no_time() -> Span {
+        Span::from_secs(0)
     }
 
     pub(super) fn connect_timeout() -> Span {

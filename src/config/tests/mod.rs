@@ -1,5 +1,6 @@
 //! Configurations, right and wrong, and what is said about them, to the letter.
 
+mod attributes;
 mod examples;
 mod load_balancer;
 mod right;

@@ -16,6 +16,7 @@ mod node;
 mod range;
 mod report;
 mod rule;
+mod slow_start;
 mod socket;
 mod target;
 mod target_group;

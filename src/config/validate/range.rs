@@ -48,6 +48,10 @@ pub(super) const DEREGISTRATION_DELAY: Range<Duration> = Range {
     strict: secs(0, HOUR),
     relaxed: secs(0, DAY),
 };
+pub(super) const SLOW_START: Range<Duration> = Range {
+    strict: secs(30, 900),
+    relaxed: from_tenth(DAY),
+};
 pub(super) const CONNECT_TIMEOUT: Range<Duration> = Range {
     strict: from_tenth(60),
     relaxed: Duration::from_millis(10)..=Duration::from_secs(HOUR),

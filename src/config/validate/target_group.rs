@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
-use super::{health_check, name, range, target};
+use super::{health_check, name, range, slow_start, target};
 use crate::balance;
 use crate::config::document::{Algorithm, Config, TargetGroup};
 use crate::config::path::Path;
@@ -50,6 +50,7 @@ fn target_group(
     }
     let surroundings = Surroundings::new(config, group, user);
     timeouts(group, path, report);
+    let slow_start = slow_start::validate(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
     let health_check = health_check::validate(&group.health_check, path, report);
     let registrations = target::validate(group, &surroundings, path, report);
@@ -59,10 +60,12 @@ fn target_group(
         algorithm: match group.algorithm {
             Algorithm::RoundRobin => balance::Algorithm::RoundRobin,
             Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,
+            Algorithm::WeightedRandom => balance::Algorithm::WeightedRandom,
         },
         zones: zones?,
         fail_open: group.fail_open,
         health_checked: health_check.enabled,
+        slow_start,
         deregistration_delay: group.deregistration_delay.0,
         connect_timeout: group.connect_timeout.0,
         response_timeout: group.response_timeout.map(|span| span.0),

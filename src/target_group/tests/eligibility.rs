@@ -79,7 +79,7 @@ fn when_all_are_initial_requests_are_refused() {
 #[test]
 fn a_group_without_targets_refuses() {
     let group = group(ZonePolicy::CrossZone, Vec::new());
-    assert_eq!(group.pick(None, &[]).unwrap_err(), PickError::NoTargets);
+    assert_eq!(group.next(None, &[]).unwrap_err(), PickError::NoTargets);
 }
 
 #[test]
@@ -156,11 +156,11 @@ fn a_deregistered_target_takes_no_request_from_that_moment_on() {
 fn a_retry_goes_to_a_target_that_has_not_been_tried() {
     let group = three();
     for _ in 0..5 {
-        let lease = group.pick(None, &[key("a1"), key("b1")]).unwrap();
+        let lease = group.next(None, &[key("a1"), key("b1")]).unwrap();
         assert_eq!(&*lease.key.id, "a2");
     }
     let all = [key("a1"), key("a2"), key("b1")];
-    assert_eq!(group.pick(None, &all).unwrap_err(), PickError::AllTried);
+    assert_eq!(group.next(None, &all).unwrap_err(), PickError::AllTried);
 }
 
 #[test]

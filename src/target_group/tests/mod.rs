@@ -10,6 +10,7 @@
 mod eligibility;
 mod properties;
 mod reload;
+mod slow_start;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +19,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::{PickError, Registration, Scope, Settings, TargetGroup, ZonePolicy, ZoneWeights};
+use super::{
+    Moment, PickError, Registration, Scope, Settings, TargetGroup, ZonePolicy, ZoneWeights,
+};
 use crate::balance::Algorithm;
 use crate::target::{
     HealthReason, Lease, Outcome, ProbeRecord, TargetAddress, TargetHealth, TargetKey, TargetState,
@@ -29,15 +32,8 @@ const DELAY: Duration = Duration::from_secs(300);
 
 fn settings(zones: ZonePolicy) -> Settings {
     Settings {
-        name: "web".into(),
-        algorithm: Algorithm::RoundRobin,
         zones,
-        fail_open: true,
-        health_checked: true,
-        deregistration_delay: DELAY,
-        connect_timeout: Duration::from_secs(10),
-        response_timeout: None,
-        retries: 1,
+        ..Settings::new("web")
     }
 }
 
@@ -100,20 +96,30 @@ fn reload(
     next
 }
 
+fn moment() -> Moment {
+    Moment {
+        now: Instant::now(),
+        chance: fastrand::u64(..),
+    }
+}
+
 fn probe(state: &TargetState, outcome: Outcome) {
     let thresholds = Thresholds {
         healthy: 1,
         unhealthy: 1,
     };
-    let record = ProbeRecord {
+    state.observe(record(outcome), &thresholds, None);
+}
+
+fn record(outcome: Outcome) -> ProbeRecord {
+    ProbeRecord {
         at: SystemTime::UNIX_EPOCH,
         address: None,
         outcome,
         status: None,
         latency: Duration::ZERO,
         detail: String::new(),
-    };
-    state.observe(record, &thresholds);
+    }
 }
 
 fn pass(state: &TargetState) {
@@ -134,14 +140,18 @@ impl TargetGroup {
         ids.iter().for_each(|id| fail(self.state(id)));
     }
 
+    fn next(&self, entry: Option<&Zone>, tried: &[TargetKey]) -> Result<Lease, PickError> {
+        self.pick(entry, tried, moment())
+    }
+
     fn pick_from(&self, entry: &str) -> Result<Lease, PickError> {
-        self.pick(Some(&zone(entry)), &[])
+        self.next(Some(&zone(entry)), &[])
     }
 
     /// The ids of those who take the next requests that enter through a node in no zone.
     fn order(&self, requests: usize) -> Vec<String> {
         (0..requests)
-            .map(|_| self.pick(None, &[]).unwrap().key.id.to_string())
+            .map(|_| self.next(None, &[]).unwrap().key.id.to_string())
             .collect()
     }
 

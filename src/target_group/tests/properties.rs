@@ -85,7 +85,7 @@ proptest! {
             }
             for entry in &entries {
                 let entry = entry.as_deref().map(Zone::from);
-                let Ok(lease) = group.pick(entry.as_ref(), &[]) else { continue };
+                let Ok(lease) = group.next(entry.as_ref(), &[]) else { continue };
                 let expected = match lease.is_fail_open() {
                     true => TargetHealth::Unhealthy,
                     false => TargetHealth::Healthy,
@@ -113,7 +113,7 @@ proptest! {
             if failed { fail(&target.state) } else { pass(&target.state) }
         }
         let mut tried = Vec::new();
-        while let Ok(lease) = group.pick(Some(&zone("a")), &tried) {
+        while let Ok(lease) = group.next(Some(&zone("a")), &tried) {
             prop_assert!(!tried.contains(&lease.key));
             tried.push(lease.key.clone());
         }

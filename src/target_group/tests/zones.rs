@@ -90,7 +90,7 @@ fn zone_weights_hold_for_a_node_in_no_zone_too() {
 fn a_zone_that_is_not_named_or_has_the_weight_0_takes_nothing() {
     let group = group(alike(&[("a", 1), ("b", 0)]), targets(&["a1", "b1", "c1"]));
     assert_shares(&group.zone_shares("c", 10), &[("a", 10)]);
-    let tried = group.pick(Some(&zone("a")), &[key("a1")]);
+    let tried = group.next(Some(&zone("a")), &[key("a1")]);
     assert_eq!(tried.unwrap_err(), PickError::AllTried);
 }
 
@@ -196,7 +196,7 @@ fn prefer_local_fails_open_only_when_no_zone_has_a_healthy_target() {
 fn prefer_local_retries_in_another_zone_when_its_own_has_been_tried() {
     let group = group(ZonePolicy::PreferLocal, targets(&["a1", "b1"]));
     for _ in 0..3 {
-        let lease = group.pick(Some(&zone("a")), &[key("a1")]).unwrap();
+        let lease = group.next(Some(&zone("a")), &[key("a1")]).unwrap();
         assert_eq!(&*lease.key.id, "b1");
     }
 }
