@@ -24,10 +24,8 @@
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, written by a thread of its own |
-//! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`routing`] | which rule a request meets; knows no targets |
 //! |   | [`balance`] | which candidate is next; pure |
-//! |   | [`local_ca`] | a certificate authority of one's own, in a folder |
 //! | 2 | [`target_group`] | who is eligible, in which zone, and then who is next: gives a lease |
 //! | 3 | [`config`] | the document that the operator writes, and all its problems |
 //! | 4 | [`snapshot`] | all that a request reads; compiled from a checked configuration and the last snapshot |
@@ -56,6 +54,7 @@
 //! proxy    serve      the next head, strictly read; limits and timeouts
 //!          handle     cannot fail: opens the record, maps an error to an answer in one place
 //!          respond    the snapshot, once; RuleTable::find -> redirect | fixed response | forward
+//!          transform  what the rule rewrites: host, path and query; no rule is looked at again
 //!          forward    a group by weight, then attempts:
 //!                       TargetGroup::pick    eligible, zone, balance -> Lease
 //!                       to the target        hop-by-hop fields out; Host, X-Forwarded-*, trace id in
@@ -91,6 +90,8 @@
 //!   copied into a map. Probes and the admin address use hyper.
 //! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
+//! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has
+//!   it ([`routing::normalized`] says what is done); a rewrite starts from what its rule has seen.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants
@@ -112,11 +113,9 @@ pub mod balance;
 pub mod cli;
 pub mod config;
 pub mod demo;
-pub mod disk;
 pub mod health;
 pub mod http1;
 pub mod keyring;
-pub mod local_ca;
 pub mod metrics;
 pub mod net;
 pub mod proxy;

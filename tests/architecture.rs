@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 const ROWS: [&[&str]; 12] = [
     &[
         "access_log",
-        "disk",
         "http1",
         "keyring",
         "metrics",
@@ -18,7 +17,7 @@ const ROWS: [&[&str]; 12] = [
         "proxy_protocol",
         "target",
     ],
-    &["balance", "local_ca", "routing"],
+    &["balance", "routing"],
     &["target_group"],
     &["config"],
     &["snapshot"],

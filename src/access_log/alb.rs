@@ -1,4 +1,4 @@
-//! ALB's format: fields 1-29, separated by spaces, texts in quotes.
+//! ALB's format: fields 1-33, separated by spaces, texts in quotes.
 //!
 //! ALB's lists of targets and of their statuses hold one item and are documented as separated by
 //! spaces, which AWS's own expression for Athena does not take. A request that was sent to more
@@ -54,6 +54,10 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     });
     quoted_str(out, entry.classification);
     quoted_str(out, entry.classification_reason);
+    plain(out, entry.conn_trace_id.unwrap_or_default());
+    quoted_str(out, entry.transformed_host);
+    quoted_str(out, entry.transformed_uri);
+    quoted_str(out, entry.request_transform_status);
     if let Some(last) = out.last_mut() {
         *last = b'\n';
     }
@@ -173,16 +177,31 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_manual_is_reproduced_to_the_byte() {
+    fn the_example_of_the_manual_is_reproduced_to_the_byte_with_the_fields_that_came_later() {
         let expected = concat!(
             "http 2018-07-02T22:23:00.186641Z app/my-loadbalancer/50dc6c495c0c9188 ",
             "192.168.131.39:2817 10.0.0.1:80 0.000 0.001 0.000 200 200 34 366 ",
             "\"GET http://www.example.com:80/ HTTP/1.1\" \"curl/7.46.0\" - - ",
             "arn:aws:elasticloadbalancing:us-east-2:123456789012:targetgroup/my-targets/73e2d6bc24d8a067 ",
             "\"Root=1-58337262-36d228ad5d99923122bbe354\" \"-\" \"-\" 0 2018-07-02T22:22:48.364000Z ",
-            "\"forward\" \"-\" \"-\" \"10.0.0.1:80\" \"200\" \"-\" \"-\"\n",
+            "\"forward\" \"-\" \"-\" \"10.0.0.1:80\" \"200\" \"-\" \"-\" - \"-\" \"-\" \"-\"\n",
         );
         assert_eq!(text(&example()), expected);
+    }
+
+    #[test]
+    fn what_transforms_did_stands_in_the_last_three_fields() {
+        let line = text(&Entry {
+            conn_trace_id: Some("TID_0123456789abcdef0123456789abcdef"),
+            transformed_host: Some("internal.example.com"),
+            transformed_uri: Some("/product.php?id=7"),
+            request_transform_status: Some("TransformSuccess"),
+            ..example()
+        });
+        let end = "\"-\" \"-\" TID_0123456789abcdef0123456789abcdef \"internal.example.com\" \
+                   \"/product.php?id=7\" \"TransformSuccess\"\n";
+        assert!(line.ends_with(end), "{line}");
+        assert_eq!(athena(&line)[34], "TID_0123456789abcdef0123456789abcdef");
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct RequestLine<'a> {
     pub version: &'a str,
 }
 
-/// One request and what became of it: fields 1-29 of ALB's access log, in that order. Empty strings
+/// One request and what became of it: fields 1-33 of ALB's access log, in that order. Empty strings
 /// and `None` are logged as `-` (times as `-1`).
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
@@ -115,6 +115,16 @@ pub struct Entry<'a> {
     pub classification: Option<&'a str>,
     /// The desync reason, for example `BothTeClPresent`.
     pub classification_reason: Option<&'a str>,
+    /// The connection that the request came over, `TID_` and 32 hexadecimal digits, as the connection
+    /// log has it, too.
+    pub conn_trace_id: Option<&'a str>,
+    /// The host that a host-header-rewrite gave to the target.
+    pub transformed_host: Option<&'a str>,
+    /// The path and query that a url-rewrite gave to the target.
+    pub transformed_uri: Option<&'a str>,
+    /// How the transforms went: `TransformSuccess`, `TransformInvalidHost`, ...; none if nothing was
+    /// to be transformed.
+    pub request_transform_status: Option<&'a str>,
 }
 
 /// A user agent is cut at this many bytes.
@@ -180,6 +190,10 @@ pub(super) mod tests {
             target_status_codes: &[Some(200)],
             classification: None,
             classification_reason: None,
+            conn_trace_id: None,
+            transformed_host: None,
+            transformed_uri: None,
+            request_transform_status: None,
         }
     }
 }

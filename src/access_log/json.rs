@@ -69,6 +69,11 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     );
     optional(out, "classification", entry.classification);
     optional(out, "classification_reason", entry.classification_reason);
+    optional(out, "conn_trace_id", entry.conn_trace_id);
+    optional(out, "transformed_host", entry.transformed_host);
+    optional(out, "transformed_uri", entry.transformed_uri);
+    let status = entry.request_transform_status;
+    optional(out, "request_transform_status", status);
     out.pop();
     out.extend_from_slice(b"}\n");
 }
@@ -203,6 +208,10 @@ mod tests {
             "target_status_code_list": [200],
             "classification": null,
             "classification_reason": null,
+            "conn_trace_id": null,
+            "transformed_host": null,
+            "transformed_uri": null,
+            "request_transform_status": null,
         });
         assert_eq!(parsed(&example()), expected);
     }

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::config::ForwardedFor;
+use crate::config::{ForwardedFor, NormalizePath};
 use crate::snapshot::LoadBalancer;
 
 use super::Context;
@@ -50,6 +50,7 @@ struct Attributes {
     client_port: bool,
     preserve_host: bool,
     drop_invalid_header_fields: bool,
+    normalize_path: NormalizePath,
     max_connections: Option<usize>,
 }
 
@@ -89,6 +90,7 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
             client_port: attributes.client_port,
             preserve_host: attributes.preserve_host,
             drop_invalid_header_fields: attributes.drop_invalid_header_fields,
+            normalize_path: attributes.normalize_path,
             max_connections: attributes.max_connections,
         },
     }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::routing::{Condition, FixedResponse, Redirect, RedirectPart, Rule};
+use crate::routing::{Condition, FixedResponse, Redirect, RedirectPart, Rule, Transforms};
 use crate::snapshot::{Action, Forward, Listener, LoadBalancer};
 
 use super::Context;
@@ -27,7 +27,16 @@ struct RuleDocument {
     /// A number, or `default`, as ALB has it.
     priority: String,
     conditions: Vec<ConditionDocument>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    transforms: Vec<TransformDocument>,
     action: ActionDocument,
+}
+
+#[derive(Debug, Serialize)]
+struct TransformDocument {
+    r#type: &'static str,
+    regex: String,
+    replace: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -35,7 +44,10 @@ struct ConditionDocument {
     field: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_header_name: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     values: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    regex_values: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,6 +93,7 @@ fn document(load_balancer: &LoadBalancer, listener: &Listener) -> ListenerDocume
     let default = RuleDocument {
         priority: "default".to_owned(),
         conditions: Vec::new(),
+        transforms: Vec::new(),
         action: action(listener.rules.default_action()),
     };
     ListenerDocument {
@@ -95,18 +108,40 @@ fn rule(rule: &Rule<Action>) -> RuleDocument {
     RuleDocument {
         priority: rule.priority().to_string(),
         conditions: rule.conditions().iter().map(condition).collect(),
+        transforms: rule.transforms().map(transforms).unwrap_or_default(),
         action: action(rule.action()),
     }
 }
 
+fn transforms(transforms: &Transforms) -> Vec<TransformDocument> {
+    let host_header = transforms.host_header.as_ref();
+    let host_header = host_header.map(|rewrite| TransformDocument {
+        r#type: "host-header-rewrite",
+        regex: rewrite.regex(),
+        replace: rewrite.replacement().to_owned(),
+    });
+    let url = transforms.url.as_ref().map(|rewrite| TransformDocument {
+        r#type: "url-rewrite",
+        regex: rewrite.regex(),
+        replace: rewrite.replacement().to_owned(),
+    });
+    host_header.into_iter().chain(url).collect()
+}
+
 fn condition(condition: &Condition) -> ConditionDocument {
+    let texts = condition.texts();
+    let (values, regex_values) = match condition.is_regex() {
+        true => (Vec::new(), texts),
+        false => (texts, Vec::new()),
+    };
     ConditionDocument {
         field: condition.kind().as_str(),
         http_header_name: match condition {
             Condition::HttpHeader(header) => Some(header.name().to_owned()),
             _ => None,
         },
-        values: condition.texts(),
+        values,
+        regex_values,
     }
 }
 

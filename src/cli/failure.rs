@@ -2,14 +2,12 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use thiserror::Error;
 
 use crate::app::StartError;
 use crate::demo::DemoError;
-use crate::local_ca::LocalCaError;
 use crate::telemetry::TelemetryError;
 
 use super::remote::RemoteError;
@@ -29,14 +27,10 @@ pub(super) enum Failure {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(transparent)]
-    LocalCa(#[from] LocalCaError),
-    #[error(transparent)]
     Io(#[from] io::Error),
     /// A running daemon, or a check, has refused a configuration; the text says why.
     #[error("{0}")]
     Refused(String),
-    #[error("{} is there already; --overwrite replaces it, --renew makes it valid again", path.display())]
-    Taken { path: PathBuf },
     /// A second signal came before the shutdown was over.
     #[error("ended before requests in flight had finished")]
     Forced,

@@ -3,7 +3,6 @@
 //! Look at `Command`: its doc comments are the help texts. Each command is a file of its own.
 //! Nothing is decided here that a test or another program could not ask of the library.
 
-mod cert;
 mod check;
 mod daemon;
 mod failure;
@@ -77,12 +76,6 @@ enum Command {
         /// The configuration file
         file: PathBuf,
     },
-    /// Make a certificate, and the authority that signs it, for labs and inner networks
-    ///
-    /// The authority is kept in a folder and used again the next time; clients accept its
-    /// certificates once they trust it, and the output says how. For certificates that everybody
-    /// trusts, let the daemon get them by ACME instead.
-    Cert(cert::Cert),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Have a running daemon read its configuration again
@@ -138,7 +131,6 @@ pub fn main() -> ExitCode {
             ..
         } => daemon::demo(port, admin_port, log.form),
         Command::Check { file } => check::check(&file),
-        Command::Cert(cert) => cert.run(),
         Command::Schema => check::schema(),
         Command::Reload { admin } => reload::reload(admin.address),
         Command::Status { admin } => status::status(admin.address),

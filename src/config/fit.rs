@@ -15,6 +15,7 @@ use super::problem::Problem;
 use super::shape::{DOCUMENT, Field, Form, Shape, Table};
 use super::source::Source;
 use super::suggest::{listed, nearest};
+use super::unoffered::{Unoffered, unoffered};
 use super::value::{Size, Span};
 
 /// Takes out of `document` whatever does not fit `shape`, and says what and why.
@@ -187,6 +188,11 @@ impl Fitting<'_> {
         let inner = shape.fields.iter();
         let inner = inner.filter(|(_, field)| field.shape.leads_to(name));
         let inner: Vec<String> = inner.map(|(table, _)| format!("`{table}`")).collect();
+        if let Some(Unoffered { what, instead }) = unoffered(name) {
+            let message = format!("`{name}` is not offered: {what}");
+            self.report(path, message, span, Some(instead.to_owned()));
+            return false;
+        }
         let (message, help) = match nearest(name, known()) {
             _ if !inner.is_empty() => (
                 format!("unknown key `{name}`"),

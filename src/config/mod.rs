@@ -16,12 +16,13 @@ mod read;
 mod shape;
 mod source;
 mod suggest;
+mod unoffered;
 mod valid;
 mod validate;
 mod value;
 
 pub use check::{CheckReport, check, check_text, load, parse, validate};
-pub use document::{Config, ForwardedFor, LogFormat, Ranges};
+pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, Ranges};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use valid::{
     AccessLogSettings, Attributes, Limits, ValidAction, ValidConfig, ValidListener,

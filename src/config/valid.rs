@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::{ForwardedFor, LogFormat, Ranges};
+use super::document::{ForwardedFor, LogFormat, NormalizePath, Ranges};
 use crate::keyring;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -82,6 +82,8 @@ pub struct Attributes {
     pub preserve_host: bool,
     /// Whether header fields with odd names are removed instead of passed on.
     pub drop_invalid_header_fields: bool,
+    /// Who sees a path in its normal form. The rule tables know their part of it already.
+    pub normalize_path: NormalizePath,
     /// The most client connections at a time; none is no limit.
     pub max_connections: Option<usize>,
     /// How large the parts of a message may be.

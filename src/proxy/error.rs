@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::http1::{BodyError, HeadError};
+use crate::routing::TransformError;
 use crate::target_group::PickError;
 
 /// Whose fault an error is.
@@ -50,6 +51,9 @@ pub enum ProxyError {
     /// A redirect's Location came out longer than 8 KB.
     #[error("the redirect's URL is too long")]
     RedirectTooLong,
+    /// The rule's transforms found something to rewrite, and the result cannot be sent.
+    #[error("the transforms of the rule failed: {0}")]
+    Transform(#[source] TransformError),
     /// No target can take the request.
     #[error("no target: {0}")]
     NoTarget(#[source] PickError),
@@ -105,6 +109,7 @@ impl ProxyError {
             Self::ClientTimeout => 408,
             Self::ClientClosed => 460,
             Self::TooManyAddresses => 463,
+            Self::Transform(_) => 500,
             Self::RedirectTooLong => 507,
             Self::NoTarget(_) | Self::NoListener => 503,
             Self::TargetConnectTimeout | Self::TargetTimeout => 504,
@@ -132,6 +137,7 @@ impl ProxyError {
             Self::ClientClosedEarly => "ClientClosedEarly",
             Self::TooManyAddresses => "ForwardedForTooLong",
             Self::RedirectTooLong => "RedirectUrlTooLong",
+            Self::Transform(error) => error.as_str(),
             Self::NoTarget(error) => error.as_str(),
             Self::Unresolved => "TargetNameUnresolved",
             Self::TargetConnect(_) => "TargetConnectionError",
@@ -150,9 +156,11 @@ impl ProxyError {
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::NoTarget(_) | Self::NoListener | Self::RedirectTooLong | Self::Deregistered => {
-                Fault::Balancer
-            }
+            Self::NoTarget(_)
+            | Self::NoListener
+            | Self::RedirectTooLong
+            | Self::Transform(_)
+            | Self::Deregistered => Fault::Balancer,
             _ if self.status() < 500 || matches!(self, Self::RequestHead(_)) => Fault::Client,
             _ => Fault::Target,
         }
@@ -199,6 +207,11 @@ mod tests {
             (E::ClientClosed, 460, Fault::Client),
             (E::TooManyAddresses, 463, Fault::Client),
             (E::RedirectTooLong, 507, Fault::Balancer),
+            (
+                E::Transform(TransformError::InvalidPath),
+                500,
+                Fault::Balancer,
+            ),
             (E::NoTarget(PickError::NoTargets), 503, Fault::Balancer),
             (E::NoListener, 503, Fault::Balancer),
             (E::Unresolved, 502, Fault::Target),

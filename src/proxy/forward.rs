@@ -324,6 +324,7 @@ async fn send_head(
         &ToTarget {
             attributes: request.attributes(),
             host: request.host,
+            transformed: record.transformed.as_deref(),
             scheme: Scheme::Http,
             ends: request.ends,
             trace_id: &record.trace_id,

@@ -21,6 +21,7 @@ mod pool;
 mod record;
 mod request;
 mod retry;
+mod transform;
 mod tunnel;
 mod upload;
 mod vigil;
@@ -41,6 +42,7 @@ use headers::{Host, MOST_ADDRESSES, TraceId, address_count};
 use pool::Pool;
 use record::RequestRecord;
 use request::{HeadFields, Request};
+use transform::transform;
 
 use crate::access_log::LogBuffer;
 use crate::config::ForwardedFor;
@@ -260,6 +262,7 @@ impl Proxy {
                 .await),
             Action::Forward(forward) => {
                 record.action = "forward";
+                transform(&request, matched.transforms, record)?;
                 let group = forward.choose().ok_or(ProxyError::NoListener)?;
                 self.forward(client, &mut request, group, record).await
             }

@@ -12,6 +12,7 @@ use super::error::ProxyError;
 use super::headers::{Host, TraceId};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
 use crate::http1::{FieldName, RequestHead};
+use crate::routing::Transformed;
 use crate::snapshot::{Entrance, Group};
 use crate::target::Zone;
 
@@ -29,6 +30,9 @@ pub(super) struct RequestRecord<'r> {
     pub(super) priority: Option<u32>,
     pub(super) action: &'static str,
     pub(super) redirect_url: Option<String>,
+    /// What the target gets instead of the client's host, path and query.
+    pub(super) transformed: Option<Box<Transformed>>,
+    pub(super) transform_status: Option<&'static str>,
     pub(super) group: Option<&'r Group>,
     pub(super) received: u64,
     pub(super) sent: AtomicU64,
@@ -68,6 +72,8 @@ impl<'r> RequestRecord<'r> {
             priority: None,
             action: "",
             redirect_url: None,
+            transformed: None,
+            transform_status: None,
             group: None,
             received: 0,
             sent: AtomicU64::new(0),
@@ -211,6 +217,7 @@ impl<'r> RequestRecord<'r> {
         let took = now - self.arrival.at;
         let between =
             |from: Option<Instant>, to: Option<Instant>| Some(to?.saturating_duration_since(from?));
+        let transformed = self.transformed.as_deref();
         let user_agent = self.head.and_then(|head| head.value(FieldName::UserAgent));
         self.log.write(&Entry {
             kind: if self.upgraded {
@@ -246,6 +253,10 @@ impl<'r> RequestRecord<'r> {
             target_status_codes: &self.statuses,
             classification: None,
             classification_reason: None,
+            conn_trace_id: None,
+            transformed_host: transformed.and_then(|it| it.host.as_deref()),
+            transformed_uri: transformed.and_then(|it| it.uri.as_deref()),
+            request_transform_status: self.transform_status,
         });
     }
 }

@@ -38,7 +38,11 @@ impl Request<'_> {
             scheme: Scheme::Http,
             host: self.host.name,
             port: self.ends.node.port(),
-            path: self.head.path(),
+            // An absolute request target without a path means the root (RFC 9112 section 3.2.1).
+            path: match self.head.path() {
+                "" => "/",
+                path => path,
+            },
             query: self.head.query(),
             source: self.ends.client.ip(),
             fields,

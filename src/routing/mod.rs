@@ -6,17 +6,20 @@
 //! [`Redirect`] and [`FixedResponse`], are here too.
 //!
 //! Everything here is a pure function of plain values: no I/O, no clock, no targets, and no serde (configuration has
-//! types of its own and calls the constructors). Regular expressions in conditions, transforms and the authenticate
-//! actions have their place here but are not built: a new variant, or a new file in `action/`.
+//! types of its own and calls the constructors). The authenticate actions would be a new
+//! file in `action/`.
 
 use std::net::IpAddr;
 
 mod action;
 mod condition;
+mod expression;
+mod normal_path;
 mod rule;
 #[cfg(test)]
 mod sample;
 mod table;
+mod transform;
 
 pub use action::{
     ContentType, FixedResponse, FixedResponseError, Keyword, LocationTooLong, Redirect,
@@ -26,14 +29,19 @@ pub use condition::{
     Case, Condition, ConditionError, ConditionKind, Escapes, HostHeader, HttpHeader,
     HttpRequestMethod, PathPattern, QueryString, SourceIp, Wildcard,
 };
+pub use expression::{Expression, ExpressionError};
+pub use normal_path::{PathReading, normalized};
 pub use rule::{Rule, RuleError, RuleLimits};
-pub use table::{Matched, RuleTable};
+pub use table::{Check, Matched, RuleTable, Trial};
+pub use transform::{
+    HostHeaderRewrite, RewriteError, TransformError, Transformed, Transforms, UrlRewrite,
+};
 
 /// What a rule can see of a request.
 ///
-/// Path and query are the bytes that go to the target, neither decoded nor normalised: a rule that let a request pass
-/// must have looked at what the target will look at. They are `&str` because the proxy refuses a request target that
-/// holds anything but visible ASCII (RFC 9112, section 3.2, allows nothing else).
+/// Path and query are what the client sent. They are `&str` because the proxy refuses a request target that holds
+/// anything but visible ASCII (RFC 9112, section 3.2, allows nothing else). Conditions and transforms look at the path in
+/// its normal form: [`RuleTable::read`] sees to that; a redirect repeats the client's.
 #[derive(Clone, Copy)]
 pub struct RequestView<'a> {
     /// The method as sent; methods are case-sensitive (RFC 9110, section 9.1).

@@ -5,13 +5,15 @@
 
 use smallvec::SmallVec;
 
-use super::{Condition, ConditionKind};
+use super::{Condition, ConditionKind, RequestView, Transforms};
 
 /// One rule: when all its conditions hold, its action is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule<A> {
     priority: u32,
     conditions: Conditions,
+    /// In a box, for few rules have any and all are scanned.
+    transforms: Option<Box<Transforms>>,
     action: A,
 }
 
@@ -43,8 +45,15 @@ impl<A> Rule<A> {
         Ok(Self {
             priority,
             conditions: conditions.into(),
+            transforms: None,
             action,
         })
+    }
+
+    /// The same rule with transforms.
+    pub fn with_transforms(mut self, transforms: Transforms) -> Self {
+        self.transforms = (!transforms.is_empty()).then(|| Box::new(transforms));
+        self
     }
 
     /// Its place among the rules, 1 to 50,000; the lowest is tried first.
@@ -57,6 +66,11 @@ impl<A> Rule<A> {
         &self.conditions
     }
 
+    /// What is changed of the request before a target gets it.
+    pub fn transforms(&self) -> Option<&Transforms> {
+        self.transforms.as_deref()
+    }
+
     /// What is done then.
     pub fn action(&self) -> &A {
         &self.action
@@ -67,8 +81,16 @@ impl<A> Rule<A> {
         Rule {
             priority: self.priority,
             conditions: self.conditions,
+            transforms: self.transforms,
             action: change(self.action),
         }
+    }
+
+    /// Whether all conditions hold.
+    pub(super) fn is_met(&self, request: &RequestView<'_>) -> bool {
+        self.conditions
+            .iter()
+            .all(|condition| condition.fit(request).is_some())
     }
 
     /// Every limit that the rule exceeds; empty if it keeps them all.

@@ -19,4 +19,5 @@ mod pipelining;
 mod refusals;
 mod responses;
 mod timeouts;
+mod transforms;
 mod upgrade;

@@ -93,6 +93,39 @@ async fn each_condition_decides_by_what_came_over_the_wire() {
 }
 
 #[tokio::test]
+async fn regular_expressions_decide_by_what_came_over_the_wire() {
+    let elbow = Elbow::start(&answering(&[
+        (10, "host_regex = ['^(www|shop)-[0-9]+[.]']", "host"),
+        (20, "path_regex = ['^/v[0-9]+/[^/]+$']", "path"),
+        (
+            30,
+            "header = [{ name = 'X-Kind', regex = ['^mobile$', '^tablet'] }]",
+            "header",
+        ),
+    ]))
+    .await;
+    let mut client = Client::connect(elbow.address()).await;
+    for (line, host, more, expected) in [
+        ("GET /", "SHOP-12.example.com", "", "host"),
+        ("GET /", "shop-x.example.com", "", "default"),
+        ("GET /v1/users?/x", "x.test", "", "path"),
+        ("GET /%761/users", "x.test", "", "path"),
+        ("GET /v1/users/7", "x.test", "", "default"),
+        ("GET /V1/users", "x.test", "", "default"),
+        (
+            "GET /",
+            "x.test",
+            "X-Kind: a\r\nX-Kind: Tablet 7\r\n",
+            "header",
+        ),
+        ("GET /", "x.test", "X-Kind: mobiles\r\n", "default"),
+    ] {
+        let request = request(line, host, more);
+        assert_eq!(ask(&mut client, &request).await, expected, "{request}");
+    }
+}
+
+#[tokio::test]
 async fn the_lowest_priority_that_matches_decides_and_the_log_says_which() {
     let elbow = Elbow::start(&answering(&[
         (300, "path = [\"/a*\"]", "three hundred"),

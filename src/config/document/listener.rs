@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, FixedResponse, Forward, Redirect};
+use super::{Action, FixedResponse, Forward, Redirect, Rewrite};
 
 /// A listener: protocol, port, rules.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -40,9 +40,17 @@ pub struct Rule {
     /// host-header: names, with the wildcards * and ?, in any case.
     #[serde(default)]
     pub host: Vec<String>,
+    /// host-header by regular expressions, instead of `host`: found anywhere in the name, in any case;
+    /// at most 128 characters each.
+    #[serde(default)]
+    pub host_regex: Vec<String>,
     /// path-pattern: paths, with the wildcards * and ?, case-sensitive; never the query.
     #[serde(default)]
     pub path: Vec<String>,
+    /// path-pattern by regular expressions, instead of `path`: found anywhere in the path,
+    /// case-sensitive; at most 128 characters each.
+    #[serde(default)]
+    pub path_regex: Vec<String>,
     /// http-request-method: exact, case-sensitive.
     #[serde(default)]
     pub method: Vec<String>,
@@ -55,6 +63,12 @@ pub struct Rule {
     /// query-string: each entry is a condition of its own; all of them must match.
     #[serde(default)]
     pub query: Vec<QueryCondition>,
+    /// Transform: host-header-rewrite, another name for the target to be called by.
+    #[serde(default)]
+    pub host_header_rewrite: Option<Rewrite>,
+    /// Transform: url-rewrite, another path and query for the target to be asked for.
+    #[serde(default)]
+    pub url_rewrite: Option<Rewrite>,
     /// Action: forward to one target group, or to several by weight.
     #[serde(default)]
     pub forward: Option<Forward>,
@@ -73,7 +87,12 @@ pub struct HeaderCondition {
     /// The field's name; not Host.
     pub name: String,
     /// Values, with the wildcards * and ?, in any case; one of them must match.
+    #[serde(default)]
     pub values: Vec<String>,
+    /// Regular expressions instead of `values`: found anywhere in the value, in any case; at most 128
+    /// characters each.
+    #[serde(default)]
+    pub regex: Vec<String>,
 }
 
 /// A query-string condition: a key with one of the values must be in the query.

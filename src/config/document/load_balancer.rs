@@ -47,6 +47,10 @@ pub struct LoadBalancer {
     /// anything but letters, digits and hyphens; otherwise they are passed on and counted.
     #[serde(default)]
     pub drop_invalid_header_fields: bool,
+    /// Which path rules look at and targets get when a client writes one in an odd way ("//a",
+    /// "/./a", "/x/../a", "/%61"): "for_rules", "for_rules_and_targets" or "never".
+    #[serde(default)]
+    pub normalize_path: NormalizePath,
     /// The most client connections at a time. Default: no limit of its own.
     #[schemars(range(min = 1))]
     #[serde(default)]
@@ -54,6 +58,19 @@ pub struct LoadBalancer {
     /// How large the parts of a message may be.
     #[serde(default)]
     pub limits: Limits,
+}
+
+/// What a path in an odd spelling becomes before it is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NormalizePath {
+    /// Rules look at the normal form, targets get what the client sent: ALB's way.
+    #[default]
+    ForRules,
+    /// Rules and targets see the normal form: for targets that do not normalise paths themselves.
+    ForRulesAndTargets,
+    /// Rules and targets see what the client sent.
+    Never,
 }
 
 /// What happens to X-Forwarded-For.

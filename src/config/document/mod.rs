@@ -16,13 +16,15 @@ mod health_check;
 mod listener;
 mod load_balancer;
 mod target_group;
+mod transform;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 pub use cookie_keys::CookieKeys;
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
-pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node};
+pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
 pub use target_group::{Algorithm, Target, TargetGroup, TargetProtocol, ZoneWeight};
+pub use transform::Rewrite;
 
 use super::value::Span;
 

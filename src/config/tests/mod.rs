@@ -4,6 +4,7 @@ mod attributes;
 mod examples;
 mod load_balancer;
 mod right;
+mod rule;
 mod shape;
 mod target_group;
 

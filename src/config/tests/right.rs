@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::examples::{FULL, full_with_absent_settings};
 use crate::config::{ForwardedFor, ValidAction, ValidConfig, check_text, parse, schema, validate};
+use crate::routing::Condition;
 use crate::target::TargetAddress;
 use crate::target_group::{HealthCheck, ProbeProtocol, ZonePolicy};
 
@@ -97,12 +98,15 @@ fn the_full_example_becomes_what_it_says() {
         .iter()
         .map(|rule| rule.priority())
         .collect();
-    assert_eq!(priorities, [10, 20, 30]);
+    assert_eq!(priorities, [10, 20, 30, 40]);
     let rules = listener.rules.rules();
     assert!(matches!(rules[0].action(), ValidAction::Forward(shares) if shares[0].1 == 90));
     assert!(matches!(rules[1].action(), ValidAction::Redirect(_)));
     assert!(matches!(rules[2].action(), ValidAction::FixedResponse(_)));
     assert_eq!(rules[2].conditions().len(), 2);
+    assert!(rules[3].conditions().iter().all(Condition::is_regex));
+    let transforms = rules[3].transforms().unwrap();
+    assert!(transforms.host_header.is_some() && transforms.url.is_some());
     let group = &config.target_groups[0];
     assert!(matches!(group.settings.zones, ZonePolicy::Weighted(_)));
     assert_eq!(group.health_check.port, Some(8090));

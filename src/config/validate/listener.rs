@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::groups::{Groups, User};
 use super::report::Report;
 use super::{action, rule};
-use crate::config::document::{Listener, LoadBalancer};
+use crate::config::document::{Listener, LoadBalancer, NormalizePath};
 use crate::config::path::Path;
 use crate::config::valid::ValidListener;
-use crate::routing::RuleTable;
+use crate::routing::{PathReading, RuleTable};
 
 /// Checks the listeners of one load balancer, which is the `user` of the groups that they name.
 pub(super) fn validate(
@@ -28,6 +28,10 @@ pub(super) fn validate(
             "add [[load_balancer.listener]] with a port and a default action",
         );
     }
+    let reading = match load_balancer.normalize_path {
+        NormalizePath::ForRules | NormalizePath::ForRulesAndTargets => PathReading::Normalized,
+        NormalizePath::Never => PathReading::AsSent,
+    };
     let path = path.key("listener");
     let mut ports = BTreeMap::new();
     let mut valid = Vec::with_capacity(load_balancer.listener.len());
@@ -39,7 +43,11 @@ pub(super) fn validate(
             let help = "a load balancer listens once on a port";
             report.refuse(path.key("port"), message, help);
         }
-        valid.extend(listener_of(listener, user, &path, groups, report));
+        let checked = listener_of(listener, user, &path, groups, report);
+        valid.extend(checked.map(|listener| ValidListener {
+            rules: listener.rules.reading(reading),
+            ..listener
+        }));
     }
     valid
 }

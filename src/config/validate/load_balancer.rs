@@ -89,6 +89,7 @@ fn attributes(
         client_port: load_balancer.x_forwarded_for_client_port,
         preserve_host: load_balancer.preserve_host,
         drop_invalid_header_fields: load_balancer.drop_invalid_header_fields,
+        normalize_path: load_balancer.normalize_path,
         max_connections: load_balancer.max_connections,
         limits: limits(load_balancer, path, report),
     }

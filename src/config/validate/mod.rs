@@ -20,6 +20,7 @@ mod slow_start;
 mod socket;
 mod target;
 mod target_group;
+mod transform;
 mod zone_policy;
 
 use self::groups::Groups;

@@ -3,6 +3,7 @@
 use super::action::{self, Actions};
 use super::groups::{Groups, User};
 use super::report::Report;
+use super::transform;
 use crate::config::document::{HeaderCondition, QueryCondition, Rule};
 use crate::config::path::Path;
 use crate::config::valid::ValidAction;
@@ -22,9 +23,11 @@ pub(super) fn validate(
     report: &mut Report<'_>,
 ) -> Option<ValidRule> {
     let conditions = conditions(rule, path, report);
+    let transforms = transform::validate(rule, path, report);
     let action = action::validate(&Actions::of_rule(rule), user, path, groups, report);
     let made = ValidRule::new(rule.priority, conditions?, action?);
-    let rule = made.map_err(|error| refuse(&error, path, report)).ok()?;
+    let made = made.map_err(|error| refuse(&error, path, report)).ok()?;
+    let rule = made.with_transforms(transforms?);
     if report.is_strict() {
         let help = "this is ALB's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
         for error in rule.check_limits(&RuleLimits::ALB) {
@@ -40,8 +43,10 @@ fn refuse(error: &RuleError, path: &Path<'_>, report: &mut Report<'_>) {
         RuleError::NoConditions { .. } => report.refuse(
             path,
             error.to_string(),
-            "conditions are host, path, method, source_ip, header and query",
+            "conditions are host, path, method, source_ip, header, query, host_regex and path_regex",
         ),
+        // Both forms of one condition, which has been reported.
+        RuleError::RepeatedCondition { .. } => {}
         _ => report.error(path, error.to_string()),
     }
 }
@@ -52,15 +57,28 @@ fn conditions(rule: &Rule, path: &Path<'_>, report: &mut Report<'_>) -> Option<V
         made: Vec::new(),
         refused: false,
     };
-    let (host, method) = (path.key("host"), path.key("method"));
-    let (pattern, source) = (path.key("path"), path.key("source_ip"));
+    either(&rule.host, &rule.host_regex, "host", path, report);
+    either(&rule.path, &rule.path_regex, "path", path, report);
+    let (method, source) = (path.key("method"), path.key("source_ip"));
     let single = [
-        listed(&rule.host, &host, report, |values| {
+        listed(&rule.host, &path.key("host"), report, |values| {
             HostHeader::new(values).map(Condition::HostHeader)
         }),
-        listed(&rule.path, &pattern, report, |values| {
+        listed(
+            &rule.host_regex,
+            &path.key("host_regex"),
+            report,
+            |values| HostHeader::regex(values).map(Condition::HostHeader),
+        ),
+        listed(&rule.path, &path.key("path"), report, |values| {
             PathPattern::new(values).map(Condition::PathPattern)
         }),
+        listed(
+            &rule.path_regex,
+            &path.key("path_regex"),
+            report,
+            |values| PathPattern::regex(values).map(Condition::PathPattern),
+        ),
         listed(&rule.method, &method, report, |values| {
             HttpRequestMethod::new(values).map(Condition::HttpRequestMethod)
         }),
@@ -76,6 +94,22 @@ fn conditions(rule: &Rule, path: &Path<'_>, report: &mut Report<'_>) -> Option<V
         all.add(query(condition, &path.key("query").index(index), report));
     }
     (!all.refused).then_some(all.made)
+}
+
+/// A condition has values or regular expressions. (Two conditions of that kind no rule can have.)
+fn either(
+    values: &[String],
+    expressions: &[String],
+    key: &'static str,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
+    if !values.is_empty() && !expressions.is_empty() {
+        let message = format!("`{key}` and `{key}_regex` are both there");
+        let help =
+            "write either values or regular expressions; every value can be said in an expression";
+        report.refuse(path.key(&format!("{key}_regex")), message, help);
+    }
 }
 
 struct Conditions {
@@ -131,9 +165,28 @@ fn header(
         report.error(path.key("name"), error.to_string());
         return None;
     }
-    each_value(&condition.values, &path.key("values"), report, |values| {
-        HttpHeader::new(&condition.name, values).map(Condition::HttpHeader)
-    })
+    match (&condition.values[..], &condition.regex[..]) {
+        ([], []) => {
+            let help = "write `values` or `regex`";
+            report.refuse(path, "the http-header condition has no value", help);
+            None
+        }
+        (values, []) => each_value(values, &path.key("values"), report, |values| {
+            HttpHeader::new(&condition.name, values).map(Condition::HttpHeader)
+        }),
+        ([], regex) => each_value(regex, &path.key("regex"), report, |values| {
+            HttpHeader::regex(&condition.name, values).map(Condition::HttpHeader)
+        }),
+        _ => {
+            let help = "write either values or regular expressions, or two conditions";
+            report.refuse(
+                path.key("regex"),
+                "`values` and `regex` are both there",
+                help,
+            );
+            None
+        }
+    }
 }
 
 fn query(

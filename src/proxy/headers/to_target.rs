@@ -5,13 +5,14 @@ use super::{Host, TraceId, push_field, push_lines, push_number};
 use crate::config::Attributes;
 use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
 use crate::proxy::client::Ends;
-use crate::routing::Scheme;
+use crate::routing::{Scheme, Transformed};
 
 /// What the balancer knows beside the client's head.
 #[derive(Debug)]
 pub(in crate::proxy) struct ToTarget<'a> {
     pub(in crate::proxy) attributes: &'a Attributes,
     pub(in crate::proxy) host: Host<'a>,
+    pub(in crate::proxy) transformed: Option<&'a Transformed>,
     pub(in crate::proxy) scheme: Scheme,
     pub(in crate::proxy) ends: &'a Ends,
     pub(in crate::proxy) trace_id: &'a TraceId,
@@ -20,8 +21,12 @@ pub(in crate::proxy) struct ToTarget<'a> {
 /// Appends the head that the target sees: request line, Host, what the client sent without what
 /// concerns only its connection, one unambiguous framing, and the balancer's own fields.
 pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
-    push_request_line(out, head);
-    push_host(out, head, facts);
+    let transformed = facts.transformed;
+    push_request_line(out, head, transformed.and_then(|it| it.uri.as_deref()));
+    match transformed.and_then(|it| it.host.as_deref()) {
+        Some(host) => push_transformed_host(out, host, facts),
+        None => push_host(out, head, facts),
+    }
     push_lines(out, head.bytes(), head.fields(), |field| {
         passes(field, head, facts)
     });
@@ -48,15 +53,17 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
     out.extend_from_slice(b"\r\n");
 }
 
-/// Targets get the origin form; the path and query are the client's bytes.
-fn push_request_line(out: &mut Vec<u8>, head: &RequestHead) {
+/// Targets get the origin form; the path and query are the client's bytes, unless they were
+/// transformed.
+fn push_request_line(out: &mut Vec<u8>, head: &RequestHead, uri: Option<&str>) {
     out.extend_from_slice(head.method().as_bytes());
     out.push(b' ');
-    match head.form() {
-        TargetForm::Origin | TargetForm::Asterisk => {
+    match (uri, head.form()) {
+        (Some(uri), _) => out.extend_from_slice(uri.as_bytes()),
+        (None, TargetForm::Origin | TargetForm::Asterisk) => {
             out.extend_from_slice(head.target().as_bytes());
         }
-        TargetForm::Absolute => {
+        (None, TargetForm::Absolute) => {
             let path = head.path();
             out.extend_from_slice(if path.is_empty() {
                 b"/"
@@ -83,6 +90,23 @@ fn push_host(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
         facts.host.write_rewritten(out, facts.ends.node);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// A transformed host without a port keeps the client's, and the rest goes as with any host.
+fn push_transformed_host(out: &mut Vec<u8>, host: &str, facts: &ToTarget<'_>) {
+    let Some(host) = Host::parse(host) else {
+        return;
+    };
+    let host = Host {
+        port: host.port.or(facts.host.port),
+        ..host
+    };
+    out.extend_from_slice(b"Host: ");
+    match facts.attributes.preserve_host {
+        true => host.write(out),
+        false => host.write_rewritten(out, facts.ends.node),
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Whether a field of the client's goes on as it came.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::routing::ExpressionError;
+
 /// The six kinds of condition. Displays as ALB's name of the kind, such as `host-header`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ConditionKind {
@@ -107,6 +109,16 @@ pub enum ConditionError {
         /// The value.
         value: String,
     },
+    /// A regular expression that cannot be one.
+    #[error("{error}")]
+    Expression {
+        /// The kind of condition.
+        kind: ConditionKind,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        error: ExpressionError,
+    },
     /// Not an address block.
     #[error("`{value}` is not an address block: source-ip takes CIDR such as {example}")]
     AddressBlock {
@@ -145,6 +157,7 @@ impl ConditionError {
             | Self::HostWithoutDot { value }
             | Self::HostEnding { value }
             | Self::PathWithoutSlash { value }
+            | Self::Expression { value, .. }
             | Self::AddressBlock { value, .. } => Some(value),
             Self::FieldName { name, .. } => Some(name),
             Self::Empty { .. } => Some(""),

@@ -1,18 +1,20 @@
 //! `host-header`: the name by which the client called.
 //!
 //! Names have no case. Only the first `Host` field counts, and its port does not. `*.example.com` is met by
-//! `www.example.com` and `a.b.example.com`, not by `example.com`.
+//! `www.example.com` and `a.b.example.com`, not by `example.com`. A regular expression looks at the name in lower case
+//! and without regard to its own case.
 
 use super::{
-    Case, ConditionError, ConditionKind, Escapes, VALUE_CHARACTERS, Wildcard, check_values,
+    Case, ConditionError, ConditionKind, Escapes, Pattern, VALUE_CHARACTERS, Wildcard,
+    check_values, fit,
 };
 use crate::routing::RequestView;
 
-/// Host names, with wildcards.
+/// Host names, with wildcards or as regular expressions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostHeader {
     /// In lower case, and compared so: the table lower-cases a request's host once, not each rule again.
-    values: Box<[Wildcard]>,
+    values: Box<[Pattern]>,
 }
 
 impl HostHeader {
@@ -39,21 +41,26 @@ impl HostHeader {
             }
         }
         let compile = |value: &String| {
-            Wildcard::new(&value.to_ascii_lowercase(), Case::Sensitive, Escapes::None)
+            let value = value.to_ascii_lowercase();
+            Pattern::Wildcard(Wildcard::new(&value, Case::Sensitive, Escapes::None))
         };
         Ok(Self {
             values: values.iter().map(compile).collect(),
         })
     }
 
-    pub(super) fn values(&self) -> &[Wildcard] {
+    /// Takes at least one regular expression of at most 128 characters.
+    pub fn regex(values: &[String]) -> Result<Self, ConditionError> {
+        let values = Pattern::expressions(ConditionKind::HostHeader, values, Case::Insensitive)?;
+        Ok(Self { values })
+    }
+
+    pub(super) fn values(&self) -> &[Pattern] {
         &self.values
     }
 
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
-        self.values
-            .iter()
-            .any(|value| value.matches(request.host.as_bytes()))
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
+        fit(&self.values, request.host.as_bytes())
     }
 }
 
@@ -65,7 +72,7 @@ mod tests {
 
     fn matches(value: &str, host: &'static str) -> bool {
         let condition = HostHeader::new(&values([value])).unwrap();
-        condition.matches(&get("/").host(host).view())
+        condition.fit(&get("/").host(host).view()).is_some()
     }
 
     #[test]
@@ -83,8 +90,17 @@ mod tests {
     #[test]
     fn one_of_several_names_is_enough() {
         let condition = HostHeader::new(&values(["example.com", "example.org"])).unwrap();
-        assert!(condition.matches(&get("/").host("example.org").view()));
-        assert!(!condition.matches(&get("/").host("example.net").view()));
+        assert_eq!(condition.fit(&get("/").host("example.org").view()), Some(1));
+        assert_eq!(condition.fit(&get("/").host("example.net").view()), None);
+    }
+
+    #[test]
+    fn a_regular_expression_has_no_case_and_need_not_have_a_dot() {
+        let condition = HostHeader::regex(&values([r"^(www|SHOP)-\d+\.", "^localhost$"])).unwrap();
+        let fit = |host| condition.fit(&get("/").host(host).view());
+        assert_eq!(fit("shop-12.example.com"), Some(0));
+        assert_eq!(fit("localhost"), Some(1));
+        assert_eq!(fit("shop-x.example.com"), None);
     }
 
     #[test]

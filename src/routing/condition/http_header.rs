@@ -4,34 +4,26 @@
 //! for two values at once, write two conditions.
 
 use super::{
-    Case, ConditionError, ConditionKind, Escapes, VALUE_CHARACTERS, Wildcard, check_values,
+    Case, ConditionError, ConditionKind, Escapes, Pattern, VALUE_CHARACTERS, Wildcard,
+    check_values, fit,
 };
 use crate::routing::RequestView;
 
 /// ALB's limit for the name.
 const NAME_CHARACTERS: usize = 40;
 
-/// A field and what its value may be, with wildcards.
+/// A field and what its value may be, with wildcards or as a regular expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpHeader {
     name: Box<str>,
-    values: Box<[Wildcard]>,
+    values: Box<[Pattern]>,
 }
 
 impl HttpHeader {
     /// Takes a field name of at most 40 characters without wildcards, not `Host`, and at least one value of at most
     /// 128 visible ASCII characters or spaces. ALB knows no escape here: `*` and `?` are always wildcards.
     pub fn new(name: &str, values: &[String]) -> Result<Self, ConditionError> {
-        let is_name = (1..=NAME_CHARACTERS).contains(&name.len()) && name.bytes().all(is_token);
-        if !is_name {
-            return Err(ConditionError::FieldName {
-                name: name.to_owned(),
-                limit: NAME_CHARACTERS,
-            });
-        }
-        if name.eq_ignore_ascii_case("host") {
-            return Err(ConditionError::HostField);
-        }
+        check_name(name)?;
         check_values(
             ConditionKind::HttpHeader,
             values.iter().map(String::as_str),
@@ -39,12 +31,22 @@ impl HttpHeader {
             |character| matches!(character, ' '..='~'),
             "visible ASCII characters and spaces",
         )?;
+        let compile = |value: &String| {
+            Pattern::Wildcard(Wildcard::new(value, Case::Insensitive, Escapes::None))
+        };
         Ok(Self {
             name: name.into(),
-            values: values
-                .iter()
-                .map(|value| Wildcard::new(value, Case::Insensitive, Escapes::None))
-                .collect(),
+            values: values.iter().map(compile).collect(),
+        })
+    }
+
+    /// Takes a field name as [`HttpHeader::new`] does, and at least one regular expression of at most 128 characters,
+    /// which has no case either.
+    pub fn regex(name: &str, values: &[String]) -> Result<Self, ConditionError> {
+        check_name(name)?;
+        Ok(Self {
+            name: name.into(),
+            values: Pattern::expressions(ConditionKind::HttpHeader, values, Case::Insensitive)?,
         })
     }
 
@@ -53,14 +55,41 @@ impl HttpHeader {
         &self.name
     }
 
-    pub(super) fn values(&self) -> &[Wildcard] {
+    pub(super) fn values(&self) -> &[Pattern] {
         &self.values
     }
 
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
+        let mut found = None;
         request.fields.any(&self.name, &mut |sent| {
-            self.values.iter().any(|value| value.matches(sent))
-        })
+            found = fit(&self.values, sent);
+            found.is_some()
+        });
+        found
+    }
+
+    /// The values that the field was sent with.
+    pub(super) fn sent(&self, request: &RequestView<'_>) -> Vec<String> {
+        let mut values = Vec::new();
+        request.fields.any(&self.name, &mut |sent| {
+            values.push(String::from_utf8_lossy(sent).into_owned());
+            false
+        });
+        values
+    }
+}
+
+fn check_name(name: &str) -> Result<(), ConditionError> {
+    let is_name = (1..=NAME_CHARACTERS).contains(&name.len()) && name.bytes().all(is_token);
+    if !is_name {
+        return Err(ConditionError::FieldName {
+            name: name.to_owned(),
+            limit: NAME_CHARACTERS,
+        });
+    }
+    match name.eq_ignore_ascii_case("host") {
+        true => Err(ConditionError::HostField),
+        false => Ok(()),
     }
 }
 
@@ -82,14 +111,18 @@ mod tests {
     #[test]
     fn name_and_value_have_no_case() {
         let request = get("/").field("user-agent", "Mozilla/5.0 CHROME/120");
-        assert!(browsers().matches(&request.view()));
+        assert!(browsers().fit(&request.view()).is_some());
     }
 
     #[test]
     fn a_field_that_was_not_sent_does_not_match_even_a_star() {
         let anything = HttpHeader::new("X-Debug", &values(["*"])).unwrap();
-        assert!(!anything.matches(&get("/").view()));
-        assert!(anything.matches(&get("/").field("X-Debug", "").view()));
+        assert!(anything.fit(&get("/").view()).is_none());
+        assert!(
+            anything
+                .fit(&get("/").field("X-Debug", "").view())
+                .is_some()
+        );
     }
 
     #[test]
@@ -98,11 +131,27 @@ mod tests {
             .field("User-Agent", "curl/8")
             .field("Accept", "Safari")
             .field("User-Agent", "Safari/17");
-        assert!(browsers().matches(&request.view()));
+        assert!(browsers().fit(&request.view()).is_some());
         let other = get("/")
             .field("User-Agent", "curl/8")
             .field("Accept", "Safari");
-        assert!(!browsers().matches(&other.view()));
+        assert!(browsers().fit(&other.view()).is_none());
+    }
+
+    #[test]
+    fn a_regular_expression_looks_at_each_value() {
+        let condition = HttpHeader::regex("Cookie", &values(["(^|; )beta=1(;|$)"])).unwrap();
+        let request = get("/")
+            .field("Cookie", "a=b")
+            .field("cookie", "x=y; BETA=1");
+        assert_eq!(condition.fit(&request.view()), Some(0));
+        assert_eq!(condition.sent(&request.view()), ["a=b", "x=y; BETA=1"]);
+        assert!(
+            condition
+                .fit(&get("/").field("Cookie", "beta=12").view())
+                .is_none()
+        );
+        assert!(HttpHeader::regex("Host", &values(["a"])).is_err());
     }
 
     #[test]

@@ -31,8 +31,10 @@ impl HttpRequestMethod {
         &self.values
     }
 
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
-        self.values.iter().any(|value| **value == *request.method)
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
+        self.values
+            .iter()
+            .position(|value| **value == *request.method)
     }
 }
 
@@ -45,10 +47,14 @@ mod tests {
     #[test]
     fn the_method_must_be_an_exact_match() {
         let condition = HttpRequestMethod::new(&values(["POST", "CUSTOM-METHOD"])).unwrap();
-        assert!(condition.matches(&get("/").method("POST").view()));
-        assert!(condition.matches(&get("/").method("CUSTOM-METHOD").view()));
-        assert!(!condition.matches(&get("/").method("post").view()));
-        assert!(!condition.matches(&get("/").method("POSTING").view()));
+        assert!(condition.fit(&get("/").method("POST").view()).is_some());
+        assert!(
+            condition
+                .fit(&get("/").method("CUSTOM-METHOD").view())
+                .is_some()
+        );
+        assert!(condition.fit(&get("/").method("post").view()).is_none());
+        assert!(condition.fit(&get("/").method("POSTING").view()).is_none());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod host_header;
 mod http_header;
 mod http_request_method;
 mod path_pattern;
+mod pattern;
 mod query_string;
 mod source_ip;
 mod wildcard;
@@ -21,6 +22,8 @@ pub use path_pattern::PathPattern;
 pub use query_string::QueryString;
 pub use source_ip::SourceIp;
 pub use wildcard::{Case, Escapes, Wildcard};
+
+use pattern::Pattern;
 
 use super::RequestView;
 
@@ -92,25 +95,48 @@ impl Condition {
             Self::HostHeader(condition) => wildcards(condition.values()),
             Self::PathPattern(condition) => wildcards(condition.values()),
             Self::HttpHeader(condition) => wildcards(condition.values()),
-            Self::QueryString(condition) => wildcards(
-                condition
-                    .values()
-                    .iter()
-                    .flat_map(|(key, value)| key.iter().chain([value])),
-            ),
+            Self::QueryString(condition) => {
+                let pairs = condition.values().iter();
+                let wildcards = pairs.flat_map(|(key, value)| key.iter().chain([value]));
+                wildcards.map(Wildcard::wildcards).sum()
+            }
             Self::HttpRequestMethod(_) | Self::SourceIp(_) => 0,
         }
     }
 
-    /// Whether it holds. The view's host must be in lower case: the rule table sees to that once a request.
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+    /// Whether its values are regular expressions; they are either all or none.
+    pub fn is_regex(&self) -> bool {
+        let values = match self {
+            Self::HostHeader(condition) => condition.values(),
+            Self::PathPattern(condition) => condition.values(),
+            Self::HttpHeader(condition) => condition.values(),
+            Self::HttpRequestMethod(_) | Self::SourceIp(_) | Self::QueryString(_) => &[],
+        };
+        values.iter().any(Pattern::is_regex)
+    }
+
+    /// The place of the first value that fits the request; if there is one, the condition holds. The view's host must
+    /// be in lower case and its path normalised: the rule table sees to that once a request.
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
         match self {
-            Self::HostHeader(condition) => condition.matches(request),
-            Self::PathPattern(condition) => condition.matches(request),
-            Self::HttpRequestMethod(condition) => condition.matches(request),
-            Self::SourceIp(condition) => condition.matches(request),
-            Self::HttpHeader(condition) => condition.matches(request),
-            Self::QueryString(condition) => condition.matches(request),
+            Self::HostHeader(condition) => condition.fit(request),
+            Self::PathPattern(condition) => condition.fit(request),
+            Self::HttpRequestMethod(condition) => condition.fit(request),
+            Self::SourceIp(condition) => condition.fit(request),
+            Self::HttpHeader(condition) => condition.fit(request),
+            Self::QueryString(condition) => condition.fit(request),
+        }
+    }
+
+    /// What it looks at in a request, for people: the host, the path, each value of the field, each part of the query.
+    pub(super) fn seen(&self, request: &RequestView<'_>) -> Vec<String> {
+        match self {
+            Self::HostHeader(_) => vec![request.host.to_owned()],
+            Self::PathPattern(_) => vec![request.path.to_owned()],
+            Self::HttpRequestMethod(_) => vec![request.method.to_owned()],
+            Self::SourceIp(_) => vec![request.source.to_canonical().to_string()],
+            Self::HttpHeader(condition) => condition.sent(request),
+            Self::QueryString(_) => query_string::parts(request).map(str::to_owned).collect(),
         }
     }
 }
@@ -119,8 +145,12 @@ fn texts(values: &[impl ToString]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
-fn wildcards<'a>(values: impl IntoIterator<Item = &'a Wildcard>) -> usize {
-    values.into_iter().map(Wildcard::wildcards).sum()
+fn wildcards(values: &[Pattern]) -> usize {
+    values.iter().map(Pattern::wildcards).sum()
+}
+
+fn fit(values: &[Pattern], text: &[u8]) -> Option<usize> {
+    values.iter().position(|value| value.matches(text))
 }
 
 /// ALB's limit for a value, and for the key of a query string, in characters.

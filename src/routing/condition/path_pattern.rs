@@ -1,19 +1,20 @@
 //! `path-pattern`: the path of the request, without its query.
 //!
-//! Case-sensitive, as paths are, and compared with the path as the client sent it, which is the path that the target
-//! gets. (ALB's manual says that it normalises the URI before it evaluates rules, and not how.) So `/admin` is met
-//! neither by `/%61dmin` nor by `/x/../admin`, which a target may well take for the same page: a path pattern divides
-//! traffic, it does not keep anyone out.
+//! Case-sensitive, as paths are, and compared with the path in its normal form, whatever the client wrote: `/admin` is met
+//! by `/%61dmin`, `//admin` and `/x/../admin`, too, which most targets take for the same page
+//! ([`crate::routing::normalized`] says what is done). The target gets what the client wrote, unless the load balancer's
+//! `normalize_path` says otherwise.
 
 use super::{
-    Case, ConditionError, ConditionKind, Escapes, VALUE_CHARACTERS, Wildcard, check_values,
+    Case, ConditionError, ConditionKind, Escapes, Pattern, VALUE_CHARACTERS, Wildcard,
+    check_values, fit,
 };
 use crate::routing::RequestView;
 
-/// Path patterns, with wildcards.
+/// Path patterns, with wildcards or as regular expressions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathPattern {
-    values: Box<[Wildcard]>,
+    values: Box<[Pattern]>,
 }
 
 impl PathPattern {
@@ -36,22 +37,26 @@ impl PathPattern {
                 value: value.clone(),
             });
         }
+        let compile = |value: &String| {
+            Pattern::Wildcard(Wildcard::new(value, Case::Sensitive, Escapes::None))
+        };
         Ok(Self {
-            values: values
-                .iter()
-                .map(|value| Wildcard::new(value, Case::Sensitive, Escapes::None))
-                .collect(),
+            values: values.iter().map(compile).collect(),
         })
     }
 
-    pub(super) fn values(&self) -> &[Wildcard] {
+    /// Takes at least one regular expression of at most 128 characters; case matters in them, too.
+    pub fn regex(values: &[String]) -> Result<Self, ConditionError> {
+        let values = Pattern::expressions(ConditionKind::PathPattern, values, Case::Sensitive)?;
+        Ok(Self { values })
+    }
+
+    pub(super) fn values(&self) -> &[Pattern] {
         &self.values
     }
 
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
-        self.values
-            .iter()
-            .any(|value| value.matches(request.path.as_bytes()))
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
+        fit(&self.values, request.path.as_bytes())
     }
 }
 
@@ -63,7 +68,7 @@ mod tests {
 
     fn matches(value: &str, target: &str) -> bool {
         let condition = PathPattern::new(&values([value])).unwrap();
-        condition.matches(&get(target).view())
+        condition.fit(&get(target).view()).is_some()
     }
 
     #[test]
@@ -80,16 +85,19 @@ mod tests {
     }
 
     #[test]
-    fn the_query_is_not_part_of_the_path() {
-        assert!(matches("/search", "/search?q=img"));
-        assert!(!matches("/search*q*", "/search?q=img"));
+    fn a_regular_expression_tells_what_wildcards_cannot() {
+        let condition = PathPattern::regex(&values(["^/v[0-9]+/[^/]+$"])).unwrap();
+        let fits = |target: &str| condition.fit(&get(target).view()).is_some();
+        assert!(fits("/v12/users?all"));
+        assert!(!fits("/v12/users/7"));
+        assert!(!fits("/V12/users"));
+        assert!(PathPattern::regex(&values(["users$"])).is_ok());
     }
 
     #[test]
-    fn the_path_is_compared_as_sent() {
-        assert!(!matches("/admin", "/%61dmin"));
-        assert!(!matches("/admin", "/x/../admin"));
-        assert!(matches("/?61dmin", "/%61dmin"));
+    fn the_query_is_not_part_of_the_path() {
+        assert!(matches("/search", "/search?q=img"));
+        assert!(!matches("/search*q*", "/search?q=img"));
     }
 
     #[test]

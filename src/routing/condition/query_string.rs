@@ -38,15 +38,16 @@ impl QueryString {
         &self.values
     }
 
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
-        let Some(query) = request.query else {
-            return false;
-        };
-        query
-            .split('&')
-            .filter(|part| !part.is_empty())
-            .any(|part| self.values.iter().any(|pair| part_fits(part, pair)))
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
+        let fit = |part| self.values.iter().position(|pair| part_fits(part, pair));
+        parts(request).find_map(fit)
     }
+}
+
+/// The parts of the query.
+pub(super) fn parts<'a>(request: &RequestView<'a>) -> impl Iterator<Item = &'a str> + use<'a> {
+    let parts = request.query.into_iter().flat_map(|query| query.split('&'));
+    parts.filter(|part| !part.is_empty())
 }
 
 fn part_fits(part: &str, (key, value): &(Option<Wildcard>, Wildcard)) -> bool {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     fn matches(condition: &QueryString, target: &str) -> bool {
-        condition.matches(&get(target).view())
+        condition.fit(&get(target).view()).is_some()
     }
 
     #[test]

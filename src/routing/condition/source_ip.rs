@@ -37,9 +37,9 @@ impl SourceIp {
     }
 
     /// On a socket for both families an IPv4 peer shows as `::ffff:192.0.2.7`; it is an IPv4 address all the same.
-    pub(super) fn matches(&self, request: &RequestView<'_>) -> bool {
+    pub(super) fn fit(&self, request: &RequestView<'_>) -> Option<usize> {
         let source = request.source.to_canonical();
-        self.values.iter().any(|block| block.contains(&source))
+        self.values.iter().position(|block| block.contains(&source))
     }
 }
 
@@ -82,7 +82,7 @@ mod tests {
             ("2001:db9::1", false),
         ] {
             assert_eq!(
-                condition.matches(&get("/").source(source).view()),
+                condition.fit(&get("/").source(source).view()).is_some(),
                 expected,
                 "{source}"
             );
@@ -93,13 +93,14 @@ mod tests {
     fn forwarded_addresses_are_not_looked_at() {
         let condition = SourceIp::new(&values(["198.51.100.0/24"])).unwrap();
         let request = get("/").field("X-Forwarded-For", "198.51.100.10");
-        assert!(!condition.matches(&request.view()));
+        assert!(condition.fit(&request.view()).is_none());
     }
 
     #[test]
     fn an_ipv4_client_on_an_ipv6_socket_has_its_ipv4_address() {
         let condition = SourceIp::new(&values(["192.0.2.0/24"])).unwrap();
-        assert!(condition.matches(&get("/").source("::ffff:192.0.2.7").view()));
+        let request = get("/").source("::ffff:192.0.2.7");
+        assert!(condition.fit(&request.view()).is_some());
     }
 
     #[test]
