@@ -50,7 +50,8 @@
 //! # Life of a request
 //!
 //! ```text
-//! server   accept     the connection limit; one task a connection
+//! server   accept     the connection limit; one task a connection; who the client is, where a proxy
+//!                     before the balancer says so (PROXY protocol)
 //! proxy    serve      the next head, strictly read; limits and timeouts
 //!          handle     cannot fail: opens the record, maps an error to an answer in one place
 //!          respond    the snapshot, once; RuleTable::find -> redirect | fixed response | forward
@@ -92,6 +93,10 @@
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
 //! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has
 //!   it ([`routing::normalized`] says what is done); a rewrite starts from what its rule has seen.
+//! * A PROXY protocol header is required of those who are trusted to send one and believed of nobody
+//!   else; nothing guesses. The client that it names is the client for rules, logs and
+//!   X-Forwarded-For; the node's own port stays X-Forwarded-Port. A connection to a target that
+//!   begins with a header serves that one client.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants

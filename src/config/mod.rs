@@ -22,11 +22,11 @@ mod validate;
 mod value;
 
 pub use check::{CheckReport, check, check_text, load, parse, validate};
-pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, Ranges};
+pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, Others, Ranges};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use valid::{
     AccessLogSettings, Attributes, Limits, ValidAction, ValidConfig, ValidListener,
-    ValidLoadBalancer, ValidNode, ValidTargetGroup,
+    ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup,
 };
 pub use value::{Size, Span};
 

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::{ForwardedFor, LogFormat, NormalizePath, Ranges};
+use super::document::{ForwardedFor, LogFormat, NormalizePath, Others, Ranges};
 use crate::keyring;
+use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, Registration, Settings};
@@ -108,8 +109,21 @@ pub struct Limits {
 pub struct ValidListener {
     /// The port on every node; 0 lets the system choose.
     pub port: u16,
+    /// Whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Option<ValidProxyProtocol>,
     /// The rules and the default action.
     pub rules: RuleTable<ValidAction>,
+}
+
+/// Whom a listener believes about the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidProxyProtocol {
+    /// Those whose connections begin with a PROXY protocol header.
+    pub from: AddressBlocks,
+    /// What becomes of everybody else.
+    pub others: Others,
+    /// How long the header may take.
+    pub timeout: Duration,
 }
 
 /// What happens to a request.

@@ -49,6 +49,7 @@ pub struct NodeMetrics {
     pub non_compliant_requests: IntCounter,
     responses: Box<[OnceLock<IntCounter>]>,
     errors: Mutex<Vec<(&'static str, IntCounter)>>,
+    proxy_protocol_errors: Mutex<Vec<(&'static str, IntCounter)>>,
     families: Families,
     rows: Rows<NodeMetrics>,
 }
@@ -74,6 +75,7 @@ impl NodeMetrics {
             non_compliant_requests: rows.row(&families.non_compliant, &[]),
             responses: STATUSES.map(|_| OnceLock::new()).collect(),
             errors: Mutex::default(),
+            proxy_protocol_errors: Mutex::default(),
             families: families.clone(),
             rows,
         };
@@ -93,13 +95,30 @@ impl NodeMetrics {
 
     /// Counts one error of the balancer by its reason, a word of an enum. Takes a lock: errors only.
     pub fn error(&self, reason: &'static str) {
-        let mut errors = self.errors.lock();
-        match errors.iter().find(|(known, _)| *known == reason) {
+        self.count(&self.errors, &self.families.errors, reason);
+    }
+
+    /// Counts one connection that was closed for want of an acceptable PROXY protocol header, by
+    /// its reason, a word of an enum. Takes a lock.
+    pub fn proxy_protocol_error(&self, reason: &'static str) {
+        let family = &self.families.proxy_protocol_errors;
+        self.count(&self.proxy_protocol_errors, family, reason);
+    }
+
+    /// Counts in the row of that reason, which is resolved when it first happens.
+    fn count(
+        &self,
+        resolved: &Mutex<Vec<(&'static str, IntCounter)>>,
+        family: &IntCounterVec,
+        reason: &'static str,
+    ) {
+        let mut resolved = resolved.lock();
+        match resolved.iter().find(|(known, _)| *known == reason) {
             Some((_, counter)) => counter.inc(),
             None => {
-                let counter = self.rows.row(&self.families.errors, &[reason]);
+                let counter = self.rows.row(family, &[reason]);
                 counter.inc();
-                errors.push((reason, counter));
+                resolved.push((reason, counter));
             }
         }
     }
@@ -178,6 +197,7 @@ pub(super) struct Families {
     non_compliant: IntCounterVec,
     responses: IntCounterVec,
     errors: IntCounterVec,
+    proxy_protocol_errors: IntCounterVec,
 }
 
 impl Families {
@@ -270,6 +290,11 @@ impl Families {
             errors: r.counter(
                 "elbow_errors_total",
                 "Requests that the load balancer answered with an error, by reason.",
+                &["reason"],
+            )?,
+            proxy_protocol_errors: r.counter(
+                "elbow_proxy_protocol_errors_total",
+                "Connections closed for want of an acceptable PROXY protocol header, by reason.",
                 &["reason"],
             )?,
         })

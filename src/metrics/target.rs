@@ -71,6 +71,8 @@ pub enum CloseReason {
     PoolFull,
     /// The target left the configuration, or its address changed.
     TargetGone,
+    /// It had been made in the name of one client, and the client went.
+    ClientGone,
     /// The exchange broke off: error, timeout, or a client that went away.
     Broken,
     /// It had been upgraded (WebSocket), and ended.
@@ -79,7 +81,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotReusable,
         Self::TargetClosed,
         Self::TargetTimeout,
@@ -87,6 +89,7 @@ impl CloseReason {
         Self::IdleTimeout,
         Self::PoolFull,
         Self::TargetGone,
+        Self::ClientGone,
         Self::Broken,
         Self::Upgraded,
     ];
@@ -101,6 +104,7 @@ impl CloseReason {
             Self::IdleTimeout => "idle_timeout",
             Self::PoolFull => "pool_full",
             Self::TargetGone => "target_gone",
+            Self::ClientGone => "client_gone",
             Self::Broken => "broken",
             Self::Upgraded => "upgraded",
         }

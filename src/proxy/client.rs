@@ -1,7 +1,6 @@
 //! A client's connection: where requests come from, one after the other.
 
 use std::mem;
-use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -48,25 +47,6 @@ impl Stay {
     /// Whether it was asked to end.
     pub(super) fn is_draining(&self) -> bool {
         self.drain.is_cancelled()
-    }
-}
-
-/// The two ends of a client's connection.
-#[derive(Debug)]
-pub(super) struct Ends {
-    pub(super) client: SocketAddr,
-    /// The client's address as text, made once: every request carries it.
-    pub(super) client_ip: String,
-    pub(super) node: SocketAddr,
-}
-
-impl Ends {
-    pub(super) fn new(client: SocketAddr, node: SocketAddr) -> Self {
-        Self {
-            client,
-            client_ip: client.ip().to_string(),
-            node,
-        }
     }
 }
 

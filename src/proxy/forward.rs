@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::client::Client;
+use super::destination::Destination;
 use super::download::{Download, Downloaded, Progress};
 use super::error::ProxyError;
 use super::headers::{ToTarget, to_target};
@@ -21,7 +22,6 @@ use super::tunnel::tunnel;
 use super::upload::{Upload, UploadEnd};
 use super::{After, Proxy, buffers};
 use crate::metrics::{CloseReason, TargetMetrics};
-use crate::net::Stream;
 use crate::routing::Scheme;
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
@@ -167,13 +167,15 @@ impl Proxy {
             .socket_address()
             .ok_or_else(|| Failure::before_sending(ProxyError::Unresolved))?;
         record.target(address, attempt.lease.zone.as_ref());
+        let version = attempt.group.settings().proxy_protocol;
+        let destination = Destination::new(address, version, request.ends);
         let pooled = match attempt.fresh {
             true => None,
-            false => self.pool.take(address, !request.idempotent),
+            false => self.pool.take(&destination, !request.idempotent),
         };
         let mut connection = match pooled {
             Some(connection) => connection,
-            None => connect(client, attempt)
+            None => connect(client, attempt, &destination)
                 .await
                 .map_err(Failure::before_sending)?,
         };
@@ -190,7 +192,7 @@ impl Proxy {
                         let now = Instant::now();
                         record.ended = Some(now);
                         self.pool
-                            .put(address, state, connection, reuse, (rest, now));
+                            .put(destination, state, connection, reuse, (rest, now));
                     }
                     None => connection.close(CloseReason::NotReusable),
                 }
@@ -227,18 +229,18 @@ impl Proxy {
 }
 
 /// Makes a connection to the attempt's target.
-async fn connect(client: &mut Client, attempt: &Attempt<'_>) -> Result<Connection, ProxyError> {
-    let address = attempt
-        .lease
-        .socket_address()
-        .ok_or(ProxyError::Unresolved)?;
+async fn connect(
+    client: &mut Client,
+    attempt: &Attempt<'_>,
+    destination: &Destination,
+) -> Result<Connection, ProxyError> {
     let mut patience = Patience {
         vigil: &mut client.vigil,
         lease: attempt.lease,
         may_leave: attempt.may_leave,
     };
     let limit = attempt.group.settings().connect_timeout;
-    let connected = patience.wait(limit, never, Stream::connect(address)).await;
+    let connected = patience.wait(limit, never, destination.connect()).await;
     let error = match connected {
         Ok(Ok(stream)) => return Ok(Connection::new(stream, Arc::clone(attempt.metrics))),
         Ok(Err(error)) => ProxyError::TargetConnect(error),

@@ -12,7 +12,9 @@
 mod answer;
 mod client;
 mod date;
+mod destination;
 mod download;
+mod ends;
 mod error;
 mod forward;
 mod headers;
@@ -26,7 +28,6 @@ mod tunnel;
 mod upload;
 mod vigil;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use answer::{Answer, error_page};
-use client::{Arrival, Client, Ends, Incoming};
+use client::{Arrival, Client, Incoming};
+pub use ends::Ends;
 pub use error::{Fault, ProxyError};
 use headers::{Host, MOST_ADDRESSES, TraceId, address_count};
 use pool::Pool;
@@ -111,20 +113,19 @@ impl Proxy {
         }
     }
 
-    /// Serves one client connection to its end. `local` is the node's end of it. `drain` asks it to
-    /// finish the request in flight and to close; an idle connection closes at once.
+    /// Serves one client connection to its end. `drain` asks it to finish the request in flight and
+    /// to close; an idle connection closes at once.
     pub async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
-        client: SocketAddr,
-        local: SocketAddr,
+        ends: Ends,
         entrance: EntranceKey,
         drain: CancellationToken,
     ) {
         let Some(mut view) = self.view(&entrance) else {
             return;
         };
-        let ends = Ends::new(client, local);
+        let _visit = self.pool.visit(&ends);
         let mut client = Client::new(Stream::new(stream), drain);
         loop {
             let attributes = &view.entrance.load_balancer.attributes;

@@ -7,16 +7,18 @@
 //! has rested for more than a moment, unless its target said how long it keeps it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::destination::{Destination, Introduction};
 use super::download::Reuse;
+use super::ends::Ends;
 use crate::metrics::{CloseReason, TargetMetrics};
 use crate::net::Stream;
+use crate::proxy_protocol::Version;
 use crate::target::{TargetHealth, TargetState};
 
 /// How many idle connections to one address a worker keeps.
@@ -101,14 +103,58 @@ impl Idle {
 /// The connections at rest of one worker. The lock is never contended: all that takes it runs on
 /// the worker's own thread.
 #[derive(Debug, Default)]
-pub(super) struct Pool(Mutex<BTreeMap<SocketAddr, Vec<Idle>>>);
+pub(super) struct Pool(Mutex<BTreeMap<Destination, Vec<Idle>>>);
+
+/// The stay of a client's connection; with it end the connections that were made in its name.
+#[derive(Debug)]
+pub(super) struct Visit<'p> {
+    pool: &'p Pool,
+    introductions: [Introduction; 2],
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        for introduction in &self.introductions {
+            self.pool.leave(introduction);
+        }
+    }
+}
 
 impl Pool {
+    /// Begins the stay of a client.
+    pub(super) fn visit(&self, ends: &Ends) -> Visit<'_> {
+        Visit {
+            pool: self,
+            introductions: [Version::V1, Version::V2]
+                .map(|version| Introduction::new(version, ends)),
+        }
+    }
+
+    /// Closes the connections at rest that began with the introduction of a client that has gone.
+    fn leave(&self, introduction: &Introduction) {
+        let mut pool = self.0.lock();
+        let last = pool.last_key_value();
+        if last.is_none_or(|(last, _)| last.introduction.is_none()) {
+            return;
+        }
+        let own =
+            |(found, _): &(&Destination, _)| found.introduction.as_ref() == Some(introduction);
+        let first = introduction.clone().first();
+        let gone: Vec<_> = pool
+            .range(first..)
+            .take_while(own)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for idle in gone.iter().filter_map(|key| pool.remove(key)).flatten() {
+            idle.wake().close(CloseReason::ClientGone);
+        }
+    }
+
     /// A connection that is open as far as can be known; the one that rested least. With `certain`,
     /// one on which a request may go that cannot be repeated.
-    pub(super) fn take(&self, address: SocketAddr, certain: bool) -> Option<Connection> {
+    pub(super) fn take(&self, to: &Destination, certain: bool) -> Option<Connection> {
         let mut pool = self.0.lock();
-        let resting = pool.get_mut(&address)?;
+        let resting = pool.get_mut(to)?;
         let now = Instant::now();
         while let Some(idle) = resting.pop() {
             if let Some(reason) = idle.ailment(now) {
@@ -129,7 +175,7 @@ impl Pool {
     /// Keeps a connection to a target for the next request, at most for `rest` from `now` on, or as the target says.
     pub(super) fn put(
         &self,
-        address: SocketAddr,
+        to: Destination,
         target: &Arc<TargetState>,
         connection: Connection,
         reuse: Reuse,
@@ -146,7 +192,7 @@ impl Pool {
             return connection.close(reason);
         }
         let mut pool = self.0.lock();
-        let resting = pool.entry(address).or_default();
+        let resting = pool.entry(to).or_default();
         if resting.len() >= MOST {
             return connection.close(CloseReason::PoolFull);
         }
@@ -186,6 +232,8 @@ fn before_the_target(seconds: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use std::net::SocketAddr;
 
     use prometheus::Registry;
     use tokio::net::TcpListener;
@@ -228,9 +276,24 @@ mod tests {
             far.unwrap().0
         }
 
+        fn destination(&self) -> Destination {
+            Destination {
+                introduction: None,
+                address: self.address,
+            }
+        }
+
+        fn take(&self, certain: bool) -> Option<Connection> {
+            self.pool.take(&self.destination(), certain)
+        }
+
         fn put(&self, connection: Connection, reuse: Reuse) {
+            self.put_to(self.destination(), connection, reuse);
+        }
+
+        fn put_to(&self, to: Destination, connection: Connection, reuse: Reuse) {
             self.pool.put(
-                self.address,
+                to,
                 &self.target,
                 connection,
                 reuse,
@@ -244,9 +307,9 @@ mod tests {
         let peer = Peer::start().await;
         let _far = peer.rest(SILENT).await;
         assert_eq!(peer.metrics.idle_connections.get(), 1);
-        assert!(peer.pool.take(peer.address, false).is_some());
+        assert!(peer.take(false).is_some());
         assert_eq!(peer.metrics.idle_connections.get(), 0);
-        assert!(peer.pool.take(peer.address, false).is_none());
+        assert!(peer.take(false).is_none());
     }
 
     #[tokio::test]
@@ -260,7 +323,7 @@ mod tests {
             tokio::task::yield_now().await;
             peer.pool.sweep();
         }
-        assert!(peer.pool.take(peer.address, false).is_none());
+        assert!(peer.take(false).is_none());
     }
 
     #[tokio::test]
@@ -268,7 +331,7 @@ mod tests {
         let peer = Peer::start().await;
         drop(peer.rest(SILENT).await);
         // The runtime has not looked at the socket since: only the kernel knows.
-        assert!(peer.pool.take(peer.address, true).is_none());
+        assert!(peer.take(true).is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -280,10 +343,10 @@ mod tests {
         };
         let _far = peer.rest(five).await;
         tokio::time::advance(Duration::from_millis(3900)).await;
-        let connection = peer.pool.take(peer.address, true).unwrap();
+        let connection = peer.take(true).unwrap();
         peer.put(connection, five);
         tokio::time::advance(Duration::from_secs(4)).await;
-        assert!(peer.pool.take(peer.address, false).is_none());
+        assert!(peer.take(false).is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,8 +354,8 @@ mod tests {
         let peer = Peer::start().await;
         let _far = peer.rest(SILENT).await;
         tokio::time::advance(Duration::from_secs(2)).await;
-        assert!(peer.pool.take(peer.address, true).is_none());
-        assert!(peer.pool.take(peer.address, false).is_some());
+        assert!(peer.take(true).is_none());
+        assert!(peer.take(false).is_some());
     }
 
     #[tokio::test]
@@ -317,6 +380,34 @@ mod tests {
                 ..SILENT
             })
             .await;
-        assert!(peer.pool.take(peer.address, false).is_none());
+        assert!(peer.take(false).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_names_a_client_serves_no_other_and_ends_with_it() {
+        let peer = Peer::start().await;
+        let client = |port| Ends::new(SocketAddr::from(([192, 0, 2, 7], port)), peer.address);
+        let (first, second) = (client(1), client(2));
+        let to = |ends| Destination::new(peer.address, Some(Version::V2), ends);
+        let visits = [peer.pool.visit(&first), peer.pool.visit(&second)];
+        let mut far = Vec::new();
+        for to in [to(&first), to(&second), peer.destination()] {
+            far.push(peer.rest(SILENT).await);
+            let connection = peer.take(false).unwrap();
+            peer.put_to(to, connection, SILENT);
+        }
+        let v1 = Destination::new(peer.address, Some(Version::V1), &first);
+        assert!(peer.pool.take(&v1, false).is_none());
+        let own = peer.pool.take(&to(&first), false).unwrap();
+        assert!(peer.pool.take(&to(&first), false).is_none());
+        peer.put_to(to(&first), own, SILENT);
+
+        let [first_visit, _second_visit] = visits;
+        drop(first_visit);
+        let gone = peer.metrics.connection_closed(CloseReason::ClientGone);
+        assert_eq!((gone.get(), peer.metrics.idle_connections.get()), (1, 2));
+        assert!(peer.pool.take(&to(&first), false).is_none());
+        assert!(peer.pool.take(&to(&second), false).is_some());
+        assert!(peer.take(false).is_some());
     }
 }

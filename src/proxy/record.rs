@@ -7,7 +7,8 @@ use std::time::SystemTime;
 use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use super::client::{Arrival, Ends};
+use super::client::Arrival;
+use super::ends::Ends;
 use super::error::ProxyError;
 use super::headers::{Host, TraceId};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::Ends;
+use super::ends::Ends;
 use super::headers::Host;
 use crate::config::Attributes;
 use crate::http1::{RequestHead, Version};

@@ -16,6 +16,7 @@ use crate::proxy::Proxy;
 use crate::snapshot::{EntranceKey, Shared};
 
 use super::connection::ConnectionGuard;
+use super::introduction;
 
 /// The pause after an error that goes on until something else is closed (EMFILE, ENFILE, ENOBUFS,
 /// ENOMEM). Without it the loop would spin: the socket stays readable.
@@ -92,17 +93,19 @@ impl Acceptor {
         let Some(guard) = ConnectionGuard::open(entrance, &self.metrics) else {
             return;
         };
-        let Ok(local) = stream.local_addr() else {
-            return; // The client has gone already.
-        };
-        let (proxy, key) = (Arc::clone(&self.proxy), entrance.key.clone());
+        let (proxy, entrance) = (Arc::clone(&self.proxy), Arc::clone(entrance));
         let drain = drain.clone();
         // Made inside of the task: a future handed in would be kept in it twice.
         self.connections.spawn(async move {
             // Held as long as the connection is served, even if serving it panics: tokio ends that
             // task alone, and the guard counts it.
             let _guard = guard;
-            proxy.serve(stream, client, local, key, drain).await;
+            let Some(ends) = introduction::ends(&stream, client, &entrance, &drain).await else {
+                return;
+            };
+            let key = entrance.key.clone();
+            drop(entrance);
+            proxy.serve(stream, ends, key, drain).await;
         });
     }
 

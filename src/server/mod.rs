@@ -7,6 +7,7 @@
 mod accept;
 mod addresses;
 mod connection;
+mod introduction;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -154,6 +154,7 @@ fn compile_load_balancer(
         .map(|listener| {
             Arc::new(Listener {
                 port: listener.port,
+                proxy_protocol: listener.proxy_protocol.clone(),
                 rules: listener
                     .rules
                     .clone()

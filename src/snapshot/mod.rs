@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::Attributes;
+use crate::config::{Attributes, ValidProxyProtocol};
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -141,6 +141,8 @@ pub struct Node {
 pub struct Listener {
     /// The port as configured; may be 0.
     pub port: u16,
+    /// Whose connections begin with a PROXY protocol header.
+    pub proxy_protocol: Option<ValidProxyProtocol>,
     /// The rules, the default one last.
     pub rules: RuleTable<Action>,
 }

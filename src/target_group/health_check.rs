@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Matcher;
+use crate::proxy_protocol::Version;
 use crate::target::Thresholds;
 
 /// The health check settings of a target group, checked.
@@ -28,6 +29,9 @@ pub struct HealthCheck {
     pub host: Option<String>,
     /// More header fields of the request, in order.
     pub headers: Vec<(String, String)>,
+    /// The PROXY protocol header with which a probe begins; it says that the connection is the
+    /// balancer's own.
+    pub proxy_protocol: Option<Version>,
 }
 
 /// ALB's defaults.
@@ -47,6 +51,7 @@ impl Default for HealthCheck {
             matcher: Matcher::default(),
             host: None,
             headers: Vec::new(),
+            proxy_protocol: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ZoneWeights;
 use crate::balance::Algorithm;
+use crate::proxy_protocol::Version;
 
 /// The settings of a target group, checked.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub response_timeout: Option<Duration>,
     /// How often a request that may safely be repeated is tried on another target.
     pub retries: u32,
+    /// The PROXY protocol header that every connection to a target begins with, if any.
+    pub proxy_protocol: Option<Version>,
 }
 
 impl Settings {
@@ -48,6 +51,7 @@ impl Settings {
             connect_timeout: Duration::from_secs(10),
             response_timeout: None,
             retries: 1,
+            proxy_protocol: None,
         }
     }
 }

@@ -16,6 +16,7 @@ mod forwarding;
 mod framing;
 mod noise;
 mod pipelining;
+mod proxy_protocol;
 mod refusals;
 mod responses;
 mod timeouts;

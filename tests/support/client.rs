@@ -1,8 +1,8 @@
 //! A client that says exactly what a test tells it to.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Message, Wire};
 
@@ -15,7 +15,17 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.expect("connecting");
+        Self::over(TcpStream::connect(address).await.expect("connecting"))
+    }
+
+    /// The same from another address of this machine.
+    pub(crate) async fn connect_from(own: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((own, 0).into()).unwrap();
+        Self::over(socket.connect(address).await.expect("connecting"))
+    }
+
+    fn over(stream: TcpStream) -> Self {
         Self {
             address: stream.local_addr().unwrap(),
             wire: Wire::new(stream),

@@ -158,7 +158,7 @@ impl Wire {
         }
     }
 
-    async fn line(&mut self) -> io::Result<String> {
+    pub(crate) async fn line(&mut self) -> io::Result<String> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line = self.unread.drain(..=end).collect();

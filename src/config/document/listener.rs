@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, FixedResponse, Forward, Redirect, Rewrite};
+use super::{Action, FixedResponse, Forward, ProxyProtocol, Redirect, Rewrite};
 
 /// A listener: protocol, port, rules.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -14,6 +14,9 @@ pub struct Listener {
     /// The protocol: "HTTP".
     #[serde(default)]
     pub protocol: ListenerProtocol,
+    /// Whose connections begin with a PROXY protocol header. Default: nobody's.
+    #[serde(default)]
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// What happens to a request that no rule matches.
     pub default: Action,
     /// The rules.

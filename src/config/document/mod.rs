@@ -15,6 +15,7 @@ mod cookie_keys;
 mod health_check;
 mod listener;
 mod load_balancer;
+mod proxy_protocol;
 mod target_group;
 mod transform;
 
@@ -23,6 +24,7 @@ pub use cookie_keys::CookieKeys;
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
 pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
+pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
 pub use target_group::{Algorithm, Target, TargetGroup, TargetProtocol, ZoneWeight};
 pub use transform::Rewrite;
 

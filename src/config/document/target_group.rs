@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::HealthCheck;
+use super::{HealthCheck, ProxyProtocolVersion};
 use crate::config::value::Span;
 
 /// A target group.
@@ -55,6 +55,12 @@ pub struct TargetGroup {
     #[schemars(range(max = 10))]
     #[serde(default = "default::retries")]
     pub retries: u32,
+    /// NLB: proxy_protocol_v2.enabled, and Classic's ProxyProtocolPolicyType. Begins every
+    /// connection to a target with a PROXY protocol header, "v1" or "v2", that names the client.
+    /// Clients share no connection then. Probes of the traffic port send a header of their own
+    /// (UNKNOWN, LOCAL). Default: none.
+    #[serde(default)]
+    pub proxy_protocol: Option<ProxyProtocolVersion>,
     /// How targets are probed.
     #[serde(default)]
     pub health_check: HealthCheck,

@@ -3,6 +3,7 @@
 mod attributes;
 mod examples;
 mod load_balancer;
+mod proxies;
 mod right;
 mod rule;
 mod shape;

@@ -38,6 +38,7 @@ pub(super) fn validate(
         matcher,
         host: check.host.clone(),
         headers: check.headers.clone().into_iter().collect(),
+        proxy_protocol: None,
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{action, rule};
+use super::{action, proxy_protocol, rule};
 use crate::config::document::{Listener, LoadBalancer, NormalizePath};
 use crate::config::path::Path;
 use crate::config::valid::ValidListener;
@@ -64,6 +64,8 @@ fn listener_of(
         let actions = action::Actions::of_default(&listener.default);
         action::validate(&actions, user, &path, groups, report)
     };
+    let introduced = listener.proxy_protocol.as_ref();
+    let introduced = introduced.map(|settings| proxy_protocol::validate(settings, path, report));
     let mut rules = Vec::with_capacity(listener.rule.len());
     let mut priorities = BTreeMap::new();
     let path = path.key("rule");
@@ -80,6 +82,7 @@ fn listener_of(
     let rules = RuleTable::new(rules, default?).ok()?;
     Some(ValidListener {
         port: listener.port,
+        proxy_protocol: introduced.flatten(),
         rules,
     })
 }

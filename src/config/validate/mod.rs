@@ -5,6 +5,7 @@
 
 mod action;
 mod address;
+mod blocks;
 mod cookie_keys;
 mod forward;
 mod groups;
@@ -13,6 +14,7 @@ mod listener;
 mod load_balancer;
 mod name;
 mod node;
+mod proxy_protocol;
 mod range;
 mod report;
 mod rule;

@@ -56,6 +56,7 @@ pub(super) const CONNECT_TIMEOUT: Range<Duration> = Range {
     strict: from_tenth(60),
     relaxed: Duration::from_millis(10)..=Duration::from_secs(HOUR),
 };
+pub(super) const PROXY_PROTOCOL_TIMEOUT: Range<Duration> = CONNECT_TIMEOUT;
 pub(super) const INTERVAL: Range<Duration> = Range {
     strict: secs(5, 300),
     relaxed: from_tenth(HOUR),

@@ -7,9 +7,10 @@ use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{health_check, name, range, slow_start, target};
 use crate::balance;
-use crate::config::document::{Algorithm, Config, TargetGroup};
+use crate::config::document::{Algorithm, Config, ProxyProtocolVersion, TargetGroup};
 use crate::config::path::Path;
 use crate::config::valid::ValidTargetGroup;
+use crate::proxy_protocol::Version;
 use crate::target_group::Settings;
 
 /// Checks all target groups; `groups` knows by now which are used, and by which load balancer.
@@ -54,7 +55,15 @@ fn target_group(
     let zones = zone_policy::validate(group, &surroundings, path, report);
     let health_check = health_check::validate(&group.health_check, path, report);
     let registrations = target::validate(group, &surroundings, path, report);
-    let health_check = health_check?;
+    let mut health_check = health_check?;
+    let proxy_protocol = group.proxy_protocol.map(|version| match version {
+        ProxyProtocolVersion::V1 => Version::V1,
+        ProxyProtocolVersion::V2 => Version::V2,
+    });
+    // What listens on another port need not expect a header because the traffic port does.
+    if health_check.port.is_none() {
+        health_check.proxy_protocol = proxy_protocol;
+    }
     let settings = Settings {
         name: group.name.as_str().into(),
         algorithm: match group.algorithm {
@@ -70,6 +79,7 @@ fn target_group(
         connect_timeout: group.connect_timeout.0,
         response_timeout: group.response_timeout.map(|span| span.0),
         retries: group.retries,
+        proxy_protocol,
     };
     Some(ValidTargetGroup {
         settings,

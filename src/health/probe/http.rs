@@ -95,6 +95,7 @@ mod tests {
     use super::*;
     use crate::health::probe::Prober;
     use crate::health::sample::{self, Scripted};
+    use crate::proxy_protocol::Version;
     use crate::target::{HealthReason, Outcome, ProbeRecord};
 
     async fn probe(site: &Scripted, check: &HealthCheck) -> ProbeRecord {
@@ -126,6 +127,19 @@ mod tests {
             site.address
         );
         assert_eq!(site.requests(), [expected]);
+    }
+
+    #[tokio::test]
+    async fn a_probe_says_that_its_connection_is_the_balancers_own() {
+        let site = Scripted::answering("HTTP/1.1 200 OK\r\n\r\n").await;
+        let check = HealthCheck {
+            proxy_protocol: Some(Version::V1),
+            ..HealthCheck::default()
+        };
+        assert_eq!(probe(&site, &check).await.outcome, Outcome::Pass);
+        let request = site.requests().concat();
+        let expected = "PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n";
+        assert!(request.starts_with(expected), "{request:?}");
     }
 
     #[tokio::test]

@@ -57,7 +57,7 @@ impl Prober {
         address.set_port(check.port.unwrap_or(address.port()));
         progress.address = Some(address);
         progress.missing = Step::Connection;
-        let stream = tcp::connect(address).await?;
+        let stream = tcp::connect(address, check.proxy_protocol).await?;
         let status = match check.protocol {
             ProbeProtocol::Tcp => return Ok(None),
             ProbeProtocol::Http => {

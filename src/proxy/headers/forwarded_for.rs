@@ -5,7 +5,7 @@ use std::io::Write;
 use super::push_field;
 use crate::config::ForwardedFor;
 use crate::http1::{FieldName, RequestHead};
-use crate::proxy::client::Ends;
+use crate::proxy::ends::Ends;
 
 const NAME: &[u8] = b"X-Forwarded-For";
 

@@ -4,7 +4,7 @@ use super::forwarded_for::push_forwarded_for;
 use super::{Host, TraceId, push_field, push_lines, push_number};
 use crate::config::Attributes;
 use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
-use crate::proxy::client::Ends;
+use crate::proxy::ends::Ends;
 use crate::routing::{Scheme, Transformed};
 
 /// What the balancer knows beside the client's head.
@@ -47,8 +47,12 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
         facts.ends,
         attributes.client_port,
     );
-    push_field(out, b"X-Forwarded-Proto", facts.scheme.as_str().as_bytes());
-    push_number(out, b"X-Forwarded-Port", facts.ends.node.port());
+    let (scheme, port) = match facts.ends.over_tls {
+        true => (Scheme::Https, facts.ends.destination.port()),
+        false => (facts.scheme, facts.ends.node.port()),
+    };
+    push_field(out, b"X-Forwarded-Proto", scheme.as_str().as_bytes());
+    push_number(out, b"X-Forwarded-Port", port);
     push_field(out, b"X-Amzn-Trace-Id", facts.trace_id.as_bytes());
     out.extend_from_slice(b"\r\n");
 }

@@ -1,0 +1,50 @@
+//! Who is at the two ends of a client's connection.
+
+use std::net::SocketAddr;
+
+use crate::proxy_protocol::Header;
+
+/// The two ends of a client's connection.
+#[derive(Debug)]
+pub struct Ends {
+    /// The client: the peer of the connection, or whom a PROXY protocol header names.
+    pub(super) client: SocketAddr,
+    /// The client's address as text, made once: every request carries it.
+    pub(super) client_ip: String,
+    /// The node's end: where the listener is.
+    pub(super) node: SocketAddr,
+    /// Where the client connected to: the node, or a proxy before it that says so.
+    pub(super) destination: SocketAddr,
+    /// Whether a proxy before the node says that it ended the client's TLS.
+    pub(super) over_tls: bool,
+}
+
+impl Ends {
+    /// Those of a connection from `peer` to `node`.
+    pub fn new(peer: SocketAddr, node: SocketAddr) -> Self {
+        Self {
+            client: peer,
+            client_ip: peer.ip().to_string(),
+            node,
+            destination: node,
+            over_tls: false,
+        }
+    }
+
+    /// Those of the client whom the peer, a proxy, introduces with `header`.
+    pub fn introduced(self, header: &Header) -> Self {
+        let Some(ends) = header.ends else {
+            return self;
+        };
+        // The proxy's own socket may be one for both families.
+        let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+        let client = canonical(ends.source);
+        Self {
+            client,
+            client_ip: client.ip().to_string(),
+            node: self.node,
+            destination: canonical(ends.destination),
+            over_tls: header.tlvs.ssl.as_ref().is_some_and(|ssl| ssl.over_tls),
+        }
+    }
+}
