@@ -18,7 +18,7 @@
 //! | row | module | answers |
 //! | --- | --- | --- |
 //! | 0 | [`net`] | sockets and streams |
-//! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks; strict, and without I/O |
+//! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks; strict, and without I/O. The heads of other versions take the same form |
 //! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
 //! |   | [`keyring`] | the keys of cookies: sealed texts that only the balancer opens |
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
@@ -52,7 +52,8 @@
 //! ```text
 //! server   accept     the connection limit; one task a connection; who the client is, where a proxy
 //!                     before the balancer says so (PROXY protocol)
-//! proxy    serve      the next head, strictly read; limits and timeouts
+//! proxy    serve      the next head, strictly read; limits and timeouts. In HTTP/2 each request has a
+//!                     stream and a task, and goes the same way
 //!          handle     cannot fail: opens the record, maps an error to an answer in one place
 //!          respond    the snapshot, once; RuleTable::find -> redirect | fixed response | forward
 //!          transform  what the rule rewrites: host, path and query; no rule is looked at again
@@ -89,6 +90,9 @@
 //!   code: framing, refusals with their statuses and log lines, interim responses and the very bytes
 //!   of a path are what a load balancer is about, idle connections hold no buffer, and no field is
 //!   copied into a map. Probes and the admin address use hyper.
+//! * HTTP/2 is the `h2` crate's. Whatever version a head came in, it is kept as bytes in the form of
+//!   HTTP/1.1, with an index: rules, header fields, logs and refusals exist once. Bodies are content
+//!   in a buffer between a `BodyReader` and a `BodyWriter`, so any client meets any target.
 //! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
 //! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has

@@ -85,6 +85,8 @@ pub struct Attributes {
     pub drop_invalid_header_fields: bool,
     /// Who sees a path in its normal form. The rule tables know their part of it already.
     pub normalize_path: NormalizePath,
+    /// Whether clients may speak HTTP/2.
+    pub http2: bool,
     /// The most client connections at a time; none is no limit.
     pub max_connections: Option<usize>,
     /// How large the parts of a message may be.

@@ -33,6 +33,13 @@ impl Span {
         }
     }
 
+    pub(super) fn range(range: Range<usize>) -> Self {
+        Self {
+            start: range.start as u32,
+            end: range.end as u32,
+        }
+    }
+
     pub(super) fn get(self, whole: &[u8]) -> &[u8] {
         &whole[self.start as usize..self.end as usize]
     }
@@ -45,6 +52,7 @@ pub enum FieldName {
     Host,
     Connection,
     ContentLength,
+    ContentType,
     TransferEncoding,
     Expect,
     Upgrade,
@@ -68,7 +76,7 @@ pub enum FieldName {
 impl FieldName {
     /// Called for every field of every message: length and first letter tell nearly all names apart
     /// before any is compared.
-    fn of(name: &[u8]) -> Self {
+    pub fn of(name: &[u8]) -> Self {
         let first = name.first().map_or(0, u8::to_ascii_lowercase);
         let (known, field): (&[u8], Self) = match (name.len(), first) {
             (2, b't') => (b"te", Self::Te),
@@ -81,6 +89,7 @@ impl FieldName {
             (10, b'c') => (b"connection", Self::Connection),
             (10, b'u') => (b"user-agent", Self::UserAgent),
             (10, b'k') => (b"keep-alive", Self::KeepAlive),
+            (12, b'c') => (b"content-type", Self::ContentType),
             (14, b'c') if name[7] == b'_' => (b"content_length", Self::Disguised),
             (14, b'c') => (b"content-length", Self::ContentLength),
             (15, b'x') if name[2] == b'f' || name[2] == b'F' => {
@@ -118,8 +127,10 @@ impl FieldName {
     /// or concerns the connection.
     pub(super) fn is_permitted_trailer(name: &str) -> bool {
         let known = Self::of(name.as_bytes());
-        matches!(known, Self::Other | Self::Date | Self::UserAgent)
-            && !name.eq_ignore_ascii_case("authorization")
+        matches!(
+            known,
+            Self::Other | Self::Date | Self::UserAgent | Self::ContentType
+        ) && !name.eq_ignore_ascii_case("authorization")
     }
 
     /// What a client cannot have removed by naming it in Connection: the balancer's own fields, and
@@ -200,13 +211,36 @@ impl Fields {
                 value: Span::of(header.value, head),
             }
         });
+        let mut fields = Self::empty();
+        fields.positions.extend(found);
+        fields.end = head.len() - b"\r\n".len();
+        fields
+    }
+
+    /// No fields yet.
+    pub(super) fn empty() -> Self {
         let spare = SPARE.with_borrow_mut(Vec::pop);
-        let mut positions = spare.unwrap_or_else(|| Vec::with_capacity(USUAL));
-        positions.extend(found);
         Self {
-            positions,
-            end: head.len() - b"\r\n".len(),
+            positions: spare.unwrap_or_else(|| Vec::with_capacity(USUAL)),
+            end: 0,
         }
+    }
+
+    /// Appends a line to `head`, and notes where it stands. False when there are too many.
+    pub(super) fn push(&mut self, head: &mut Vec<u8>, name: &[u8], value: &[u8]) -> bool {
+        let start = head.len();
+        head.extend_from_slice(name);
+        head.extend_from_slice(b": ");
+        let at = head.len();
+        head.extend_from_slice(value);
+        self.positions.push(Position {
+            known: FieldName::of(name),
+            name: Span::range(start..start + name.len()),
+            value: Span::range(at..head.len()),
+        });
+        head.extend_from_slice(b"\r\n");
+        self.end = head.len();
+        self.positions.len() <= MOST
     }
 
     pub(super) fn iter<'a>(&'a self, head: &'a [u8]) -> impl Iterator<Item = Field<'a>> {

@@ -7,14 +7,14 @@ use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Tar
 /// A request's head, with the bytes that it indexes and whatever came after them.
 #[derive(Debug)]
 pub struct RequestHead {
-    bytes: Vec<u8>,
-    end: usize,
-    version: Version,
-    method: Span,
-    target: RequestTarget,
-    fields: Fields,
-    framing: Framing,
-    options: ConnectionOptions,
+    pub(super) bytes: Vec<u8>,
+    pub(super) end: usize,
+    pub(super) version: Version,
+    pub(super) method: Span,
+    pub(super) target: RequestTarget,
+    pub(super) fields: Fields,
+    pub(super) framing: Framing,
+    pub(super) options: ConnectionOptions,
 }
 
 impl RequestHead {
@@ -111,15 +111,17 @@ impl RequestHead {
         match self.version {
             Version::Http11 => !self.options.close,
             Version::Http10 => self.options.keep_alive && !self.options.close,
+            Version::Http2 | Version::Http3 => true,
         }
     }
 
     /// Whether the client asks for another protocol on this connection, and which. Only GET without
     /// a body may, and never for h2c: a target that agreed to it would speak a protocol in which
-    /// no rule is looked at (RFC 9113 dropped that upgrade).
+    /// no rule is looked at (RFC 9113 dropped that upgrade). An extended CONNECT is assembled as
+    /// such a GET.
     pub fn upgrade(&self) -> Option<&[u8]> {
         let asks = self.options.upgrade
-            && self.version == Version::Http11
+            && self.version != Version::Http10
             && self.has_method("GET")
             && self.framing.is_empty();
         let is_http_2 = |protocol: &[u8]| {
@@ -132,7 +134,7 @@ impl RequestHead {
 
     /// Whether the client waits for 100 (Continue) before it sends the body.
     pub fn expects_continue(&self) -> bool {
-        self.version == Version::Http11
+        self.version != Version::Http10
             && self
                 .value(FieldName::Expect)
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))

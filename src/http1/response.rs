@@ -104,7 +104,7 @@ impl ResponseHead {
     /// Whether the target keeps its connection open after this response (RFC 9112 section 9.3).
     pub fn keeps_alive(&self) -> bool {
         match self.version {
-            Version::Http11 => !self.options.close,
+            Version::Http11 | Version::Http2 | Version::Http3 => !self.options.close,
             Version::Http10 => self.options.keep_alive && !self.options.close,
         }
     }

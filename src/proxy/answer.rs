@@ -1,11 +1,11 @@
 //! Answers that the balancer makes itself: errors, redirects, fixed responses.
 
-use super::buffers;
 use super::client::Client;
 use super::date;
-use super::headers::{push_field, push_number};
+use super::headers::{BodyCoding, push_field, push_number};
 use super::record::RequestRecord;
 use crate::http1::{RequestHead, Version};
+use crate::net::buffers;
 
 /// A whole answer.
 #[derive(Debug)]
@@ -24,8 +24,13 @@ impl Client {
         record.answered_by_balancer(answer.status);
         let mut out = buffers::take();
         push_answer(&mut out, answer, record.head);
-        let (_, mut writer) = self.stream.split();
-        let sending = writer.send([&out], &record.sent);
+        let body = match record.head {
+            Some(head) if head.has_method("HEAD") => "",
+            _ => answer.body,
+        };
+        let (_, mut writer) = self.wire.split();
+        let (body, end) = (body.as_bytes(), Some(&b""[..]));
+        let sending = writer.start(&mut out, BodyCoding::Plain, body, end, &record.sent);
         let _ = self.vigil.wait(SENDING, sending).await;
         buffers::give(out);
     }
@@ -34,6 +39,7 @@ impl Client {
 /// An answer is small: a client that does not take it within this time is not there any more.
 const SENDING: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// The head of an answer.
 fn push_answer(out: &mut Vec<u8>, answer: &Answer<'_>, head: Option<&RequestHead>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(itoa::Buffer::new().format(answer.status).as_bytes());
@@ -57,9 +63,6 @@ fn push_answer(out: &mut Vec<u8>, answer: &Answer<'_>, head: Option<&RequestHead
         (true, _) => {}
     }
     out.extend_from_slice(b"\r\n");
-    if head.is_none_or(|head| head.method() != "HEAD") {
-        out.extend_from_slice(answer.body.as_bytes());
-    }
 }
 
 /// The page that goes with an error, in the form of ALB's.

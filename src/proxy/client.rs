@@ -1,36 +1,41 @@
-//! A client's connection: where requests come from, one after the other.
+//! A client: a connection from which requests come one after the other, or a stream that carries
+//! one.
 
 use std::mem;
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::buffers;
 use super::error::ProxyError;
+use super::headers::BodyCoding;
+use super::http2;
 use super::record::RequestRecord;
 use super::vigil::{Elapsed, Vigil};
+use super::wire::Wire;
 use crate::config::Attributes;
 use crate::http1::{HeadError, HeadLimits, HeadScanner, RequestHead};
-use crate::net::Stream;
+use crate::net::buffers;
 
 /// After an answer to a request that was not read to its end: how long, and how much of the rest is
 /// read and thrown away, so that the client gets to see the answer instead of a reset.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1 << 20;
 
-/// One client connection.
+/// One client connection, or one stream of it.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) stream: Stream,
+    pub(super) wire: Wire,
     pub(super) vigil: Vigil,
     pub(super) stay: Stay,
     /// What came after the last request's end.
     carried: Vec<u8>,
+    /// Whether a request has come on this connection.
+    begun: bool,
 }
 
 /// How long a client's connection may stay open.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Stay {
     /// Asks to finish the request in flight and to close.
     drain: CancellationToken,
@@ -38,10 +43,26 @@ pub(super) struct Stay {
 }
 
 impl Stay {
+    pub(super) fn new(drain: CancellationToken) -> Self {
+        Self {
+            drain,
+            opened: Instant::now(),
+        }
+    }
+
     /// Whether the connection may serve another request: not while draining, and not longer than
     /// `client_keep_alive`.
     pub(super) fn goes_on(&self, attributes: &Attributes, now: Instant) -> bool {
         !self.is_draining() && now - self.opened < attributes.client_keep_alive
+    }
+
+    /// Resolves when the connection may not serve another request.
+    pub(super) async fn ends(&self, attributes: &Attributes) {
+        let old = sleep_until(self.opened + attributes.client_keep_alive);
+        tokio::select! {
+            () = self.drain.cancelled() => {}
+            () = old => {}
+        }
     }
 
     /// Whether it was asked to end.
@@ -58,7 +79,7 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         Self {
             at: Instant::now(),
             time: SystemTime::now(),
@@ -77,21 +98,26 @@ pub(super) enum Incoming {
     Request(RequestHead, Arrival),
     /// Something that is no request, or came too slowly; so many bytes of it were read.
     Refused(ProxyError, usize, Arrival),
+    /// The connection speaks HTTP/2 from its first byte; these have been read.
+    Http2(Vec<u8>),
     /// Nothing more.
     End,
 }
 
 impl Client {
-    pub(super) fn new(stream: Stream, drain: CancellationToken) -> Self {
+    pub(super) fn new(wire: Wire, stay: Stay) -> Self {
         Self {
-            stream,
+            wire,
             vigil: Vigil::default(),
-            stay: Stay {
-                drain,
-                opened: Instant::now(),
-            },
+            stay,
             carried: Vec::new(),
+            begun: false,
         }
+    }
+
+    /// Gives up the connection, to be read in another way.
+    pub(super) fn into_wire(self) -> (Wire, Stay) {
+        (self.wire, self.stay)
     }
 
     /// Keeps what came after the request that has just been served.
@@ -124,14 +150,22 @@ impl Client {
             }
             if !bytes.is_empty() && bytes != b"\r" {
                 let begun = *arrival.get_or_insert_with(Arrival::now);
+                let may_be_http2 = attributes.http2 && !self.begun;
+                if may_be_http2 && bytes.starts_with(http2::PREFACE) {
+                    return Incoming::Http2(bytes);
+                }
                 match scanner.scan(&bytes) {
+                    Ok(_) if may_be_http2 && http2::PREFACE.starts_with(&bytes) => {}
                     // A TLS handshake on a plain port, say: no method begins like that, and no line
                     // may ever end.
                     Ok(None) if !bytes[0].is_ascii_graphic() => {
                         return refused(HeadError::Malformed, bytes, begun);
                     }
                     Ok(None) => {}
-                    Ok(Some(end)) => return parsed(bytes, end, begun),
+                    Ok(Some(end)) => {
+                        self.begun = true;
+                        return parsed(bytes, end, begun);
+                    }
                     Err(error) => return refused(error, bytes, begun),
                 }
             }
@@ -161,7 +195,10 @@ impl Client {
                 .saturating_sub(arrival.at.elapsed()),
             None => attributes.idle_timeout,
         };
-        let (mut reader, _) = self.stream.split();
+        let Wire::Http1(stream) = &mut self.wire else {
+            return More::End;
+        };
+        let (mut reader, _) = stream.split();
         let reading = async {
             loop {
                 tokio::select! {
@@ -194,17 +231,31 @@ impl Client {
         &mut self,
         record: &mut RequestRecord<'_>,
     ) -> Result<(), ProxyError> {
-        let (_, mut writer) = self.stream.split();
-        let telling = writer.send([b"HTTP/1.1 100 Continue\r\n\r\n"], &record.sent);
+        let mut head = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        let (_, mut writer) = self.wire.split();
+        let telling = writer.start(&mut head, BodyCoding::Plain, b"", None, &record.sent);
         let told = self.vigil.wait(LINGER, telling).await;
         told.is_ok_and(|told| told.is_ok())
             .then_some(())
             .ok_or(ProxyError::ClientClosedEarly)
     }
 
+    /// Makes sure that the client does not take the response for complete. On a connection it does not,
+    /// unless only the end of the connection ends the body.
+    pub(super) fn cut(&mut self, ends_with_connection: bool) {
+        match &mut self.wire {
+            Wire::Http1(stream) if ends_with_connection => stream.reset_when_dropped(),
+            Wire::Http1(_) => {}
+            Wire::Http2(stream) => stream.cut(),
+        }
+    }
+
     /// Ends the connection so that the client sees the last answer although it is still sending.
     pub(super) async fn linger(&mut self) {
-        let (mut reader, mut writer) = self.stream.split();
+        let Wire::Http1(stream) = &mut self.wire else {
+            return;
+        };
+        let (mut reader, mut writer) = stream.split();
         let discard = async {
             let _ = writer.finish().await;
             let mut scrap = buffers::take();

@@ -1,24 +1,19 @@
 //! A response on its way from a target to the client.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use super::buffers;
+use super::body::{BodyReader, BodyWriter, Broken, HeadCut, Inflow};
 use super::client::Stay;
 use super::error::ProxyError;
 use super::headers::{BodyCoding, ToClient, to_client};
 use super::patience::{Patience, never};
 use super::record::RequestRecord;
 use super::request::Request;
-use crate::http1::{
-    BodyDecoder, BodyError, FieldName, Framing, HeadLimits, HeadScanner, ResponseHead, chunk,
-};
-use crate::net::{Reader, Writer};
-
-/// Content up to this size is copied behind the head: one plain write costs less than a vectored
-/// one.
-const WITH_HEAD: usize = 8 * 1024;
+use crate::http1::{BodyError, FieldName, Framing, ResponseHead};
+use crate::net::buffers;
 
 /// What both directions of an exchange tell each other.
 #[derive(Debug)]
@@ -73,8 +68,8 @@ pub(super) struct Reuse {
 /// One response on its way.
 #[derive(Debug)]
 pub(super) struct Download<'d, 'r> {
-    pub(super) target: Reader<'d>,
-    pub(super) client: Writer<'d>,
+    pub(super) target: BodyReader<'d>,
+    pub(super) client: BodyWriter<'d>,
     pub(super) request: &'d Request<'r>,
     pub(super) record: &'d mut RequestRecord<'r>,
     pub(super) patience: Patience<'d>,
@@ -108,37 +103,16 @@ impl Download<'_, '_> {
 
     /// Reads the next head into `buffer`; whatever comes with it stays behind it.
     async fn head(&mut self, buffer: &mut Vec<u8>) -> Result<ResponseHead, ProxyError> {
-        let limits = &self.request.attributes().limits;
-        let mut scanner = HeadScanner::response(HeadLimits {
-            start_line: limits.response_headers,
-            field: limits.response_headers,
-            fields: limits.response_headers,
-        });
-        loop {
-            let end = scanner.scan(buffer).map_err(ProxyError::ResponseHead)?;
-            if let Some(mut end) = end {
-                if let Some(rewritten) = scanner.with_crlf(&buffer[..end]) {
-                    buffer.splice(..end, rewritten.iter().copied());
-                    end = rewritten.len();
-                }
-                return ResponseHead::parse(buffer, end).map_err(ProxyError::ResponseHead);
-            }
-            // The clock runs only once the target has the whole request.
-            let busy = || self.progress.is_uploading();
-            let limit = self.request.response_timeout;
-            let ready = self.patience.wait(limit, busy, self.target.ready());
-            ready.await?.map_err(|_| ProxyError::TargetClosed)?;
-            if buffer.capacity() == 0 {
-                *buffer = buffers::take();
-            }
-            match self.target.try_read(buffer).await {
-                Ok(Some(1..)) => {}
-                Ok(Some(0)) | Err(_) => return Err(ProxyError::TargetClosed),
-                // A connection just made; while the target thinks, no buffer waits with it.
-                Ok(None) if buffer.is_empty() => buffers::give(std::mem::take(buffer)),
-                Ok(None) => {}
-            }
-        }
+        let limit = self.request.response_timeout;
+        let most = self.request.attributes().limits.response_headers;
+        // The clock runs only once the target has the whole request.
+        let busy = || self.progress.is_uploading();
+        let head = or_gone(&mut self.client, self.target.head(buffer, most));
+        let head = self.patience.wait(limit, busy, head).await?;
+        head?.map_err(|cut| match cut {
+            HeadCut::Closed => ProxyError::TargetClosed,
+            HeadCut::Refused(error) => ProxyError::ResponseHead(error),
+        })
     }
 
     /// Passes a 1xx on. HTTP/1.0 knows none (RFC 9110 section 15.2).
@@ -153,7 +127,7 @@ impl Download<'_, '_> {
         };
         let mut out = buffers::take();
         to_client(&mut out, self.request.head, head, bytes, decided);
-        self.send([&out]).await?;
+        self.start(&mut out, BodyCoding::Plain, b"", None).await?;
         buffers::give(out);
         Ok(())
     }
@@ -185,6 +159,7 @@ impl Download<'_, '_> {
         let framing = head
             .framing(&buffer, self.request.head.has_method("HEAD"))
             .map_err(ProxyError::ResponseHead)?;
+        let (mut body, framing) = self.target.inflow(framing);
         let coding = BodyCoding::of(framing, self.request.head.version());
         self.record.ends_with_connection = coding == BodyCoding::UntilClose;
         // Decided as late as this, because the daemon may have begun to shut down since the request
@@ -198,7 +173,6 @@ impl Download<'_, '_> {
             coding,
             keep_alive,
         };
-        let mut body = BodyDecoder::new(framing);
         let (start, whole) = (head.len(), buffer.len());
         let found = body.decode(&mut buffer[start..]);
         let found = found.map_err(ProxyError::ResponseBody)?;
@@ -232,15 +206,7 @@ impl Download<'_, '_> {
         self.progress.answered.store(true, Ordering::Relaxed);
         self.patience.may_leave = false;
         let content = &buffer[head.len()..head.len() + content];
-        let mut line = [0; 18];
-        let parts = coded(decided.coding, content, end, &mut line);
-        if content.len() <= WITH_HEAD {
-            parts.iter().for_each(|part| out.extend_from_slice(part));
-            self.send([&out]).await?;
-        } else {
-            let [a, b, c, d, e, f] = parts;
-            self.send([&out, a, b, c, d, e, f]).await?;
-        }
+        self.start(&mut out, decided.coding, content, end).await?;
         buffers::give(out);
         Ok(())
     }
@@ -248,56 +214,67 @@ impl Download<'_, '_> {
     /// Passes the rest of the body on. Returns whether the target sent nothing beyond it.
     async fn body(
         &mut self,
-        body: &mut BodyDecoder,
+        body: &mut Inflow,
         coding: BodyCoding,
         buffer: &mut Vec<u8>,
     ) -> Result<bool, ProxyError> {
         let mut clean = true;
         let mut ended = body.is_done();
         while !ended {
-            buffer.clear();
-            let read = self.target.read(buffer);
             let limit = self.request.response_timeout;
-            let count = self.patience.wait(limit, never, read).await?;
-            if !matches!(count, Ok(1..)) {
-                if body.lasts_to_close() && count.is_ok() {
-                    ended = true;
-                } else {
-                    return Err(ProxyError::ResponseBody(BodyError::Truncated));
-                }
-            }
-            let found = body.decode(buffer).map_err(ProxyError::ResponseBody)?;
-            ended |= found.done;
+            let read = or_gone(&mut self.client, self.target.read(body, buffer));
+            let found = self.patience.wait(limit, never, read).await??;
+            let found = found.map_err(|broken| match broken {
+                Broken::Closed => ProxyError::ResponseBody(BodyError::Truncated),
+                Broken::Malformed(error) => ProxyError::ResponseBody(error),
+            })?;
+            ended = found.done;
             clean = found.consumed == buffer.len();
             let end = ended.then(|| body.trailers());
-            let mut line = [0; 18];
-            let parts = coded(coding, &buffer[..found.content], end, &mut line);
-            self.send(parts).await?;
+            self.send(coding, &buffer[..found.content], end).await?;
         }
         Ok(clean)
     }
 
     /// Writes to the client, which may be as slow as it likes but not stop for the idle timeout.
-    async fn send<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), ProxyError> {
+    async fn start(
+        &mut self,
+        head: &mut Vec<u8>,
+        coding: BodyCoding,
+        content: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<(), ProxyError> {
         let idle = self.request.attributes().idle_timeout;
         let sent = &self.record.sent;
-        let sending = self.client.send(parts, sent);
+        let sending = self.client.start(head, coding, content, end, sent);
+        let outcome = self.patience.deliver(idle, sent, sending).await?;
+        outcome.map_err(|_| ProxyError::ClientClosed)
+    }
+
+    /// The same for what follows the head.
+    async fn send(
+        &mut self,
+        coding: BodyCoding,
+        content: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<(), ProxyError> {
+        let idle = self.request.attributes().idle_timeout;
+        let sent = &self.record.sent;
+        let sending = self.client.send(coding, content, end, sent);
         let outcome = self.patience.deliver(idle, sent, sending).await?;
         outcome.map_err(|_| ProxyError::ClientClosed)
     }
 }
 
-/// Content as it goes to the client, with the end of the body if that is known: parts to be written
-/// in order.
-fn coded<'a>(
-    coding: BodyCoding,
-    content: &'a [u8],
-    end: Option<&'a [u8]>,
-    line: &'a mut [u8; 18],
-) -> [&'a [u8]; 6] {
-    match coding {
-        BodyCoding::Chunked => chunk(content, end, line),
-        BodyCoding::Plain | BodyCoding::UntilClose => [content, b"", b"", b"", b"", b""],
+/// Waits for the target while the client stays.
+async fn or_gone<T>(
+    client: &mut BodyWriter<'_>,
+    target: impl Future<Output = T>,
+) -> Result<T, ProxyError> {
+    tokio::select! {
+        biased;
+        output = target => Ok(output),
+        () = client.gone() => Err(ProxyError::ClientClosed),
     }
 }
 

@@ -20,6 +20,7 @@ use super::request::Request;
 use super::retry::{Decision, Reached, Situation, decide};
 use super::tunnel::tunnel;
 use super::upload::{Upload, UploadEnd};
+use super::wire::Wire;
 use super::{After, Proxy, buffers};
 use crate::metrics::{CloseReason, TargetMetrics};
 use crate::routing::Scheme;
@@ -260,14 +261,14 @@ async fn exchange<'r>(
     upload: &mut Upload,
     record: &mut RequestRecord<'r>,
 ) -> Result<Downloaded, (ProxyError, Reached)> {
-    let (client_reader, client_writer) = client.stream.split();
-    let (target_reader, mut target_writer) = connection.stream.split();
     let mut patience = Patience {
         vigil: &mut client.vigil,
         lease: attempt.lease,
         may_leave: attempt.may_leave,
     };
-    send_head(&mut target_writer, request, upload, record, &mut patience).await?;
+    send_head(&mut connection.wire, request, upload, record, &mut patience).await?;
+    let (client_reader, client_writer) = client.wire.split();
+    let (target_reader, target_writer) = connection.wire.split();
     let at = Instant::now();
     record.dispatched(at);
 
@@ -313,7 +314,7 @@ async fn exchange<'r>(
 
 /// Sends the head, and with it the first piece of the body if that is small.
 async fn send_head(
-    target: &mut crate::net::Writer<'_>,
+    target: &mut Wire,
     request: &Request<'_>,
     upload: &mut Upload,
     record: &RequestRecord<'_>,
@@ -332,9 +333,11 @@ async fn send_head(
             trace_id: &record.trace_id,
         },
     );
-    upload.join(&mut out);
+    if target.is_framed() {
+        upload.join(&mut out);
+    }
     let sent = AtomicU64::new(0);
-    let sending = target.send([&out], &sent);
+    let sending = target.request(&out, request.head.framing().is_empty(), &sent);
     let outcome = patience
         .wait(request.response_timeout, never, sending)
         .await;

@@ -6,10 +6,14 @@
 //! `forward` (in its own file) picks a target, sends, and decides about another try; `upload` and
 //! `download` carry the bodies; dropping the record writes the access log and the metrics.
 //!
+//! Versions differ at the edges only: `wire::Wire` is a connection or a stream, with a
+//! `BodyReader` and a `BodyWriter`; `http2` serves a connection's streams.
+//!
 //! Owned by one worker each: the pool of connections to targets and the log buffer. Nothing here
 //! waits for another thread.
 
 mod answer;
+mod body;
 mod client;
 mod date;
 mod destination;
@@ -18,6 +22,8 @@ mod ends;
 mod error;
 mod forward;
 mod headers;
+mod http2;
+mod mapped;
 mod patience;
 mod pool;
 mod record;
@@ -27,6 +33,7 @@ mod transform;
 mod tunnel;
 mod upload;
 mod vigil;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +44,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use answer::{Answer, error_page};
-use client::{Arrival, Client, Incoming};
+use client::{Arrival, Client, Incoming, Stay};
 pub use ends::Ends;
 pub use error::{Fault, ProxyError};
 use headers::{Host, MOST_ADDRESSES, TraceId, address_count};
@@ -45,10 +52,11 @@ use pool::Pool;
 use record::RequestRecord;
 use request::{HeadFields, Request};
 use transform::transform;
+use wire::Wire;
 
 use crate::access_log::LogBuffer;
 use crate::config::ForwardedFor;
-use crate::http1::RequestHead;
+use crate::http1::{HeadError, RequestHead};
 use crate::net::{Stream, buffers};
 use crate::routing::{FixedResponse, Redirect};
 use crate::snapshot::{Action, Cache, Entrance, EntranceKey, Shared};
@@ -126,7 +134,8 @@ impl Proxy {
             return;
         };
         let _visit = self.pool.visit(&ends);
-        let mut client = Client::new(Stream::new(stream), drain);
+        let stay = Stay::new(drain);
+        let mut client = Client::new(Wire::Http1(Stream::new(stream)), stay);
         loop {
             let attributes = &view.entrance.load_balancer.attributes;
             let incoming = client.next(attributes).await;
@@ -141,6 +150,9 @@ impl Proxy {
                     let mut record = RequestRecord::open(&self.log, entrance, &ends, arrival);
                     record.received = bytes as u64;
                     self.refuse(&mut client, &error, true, &mut record).await
+                }
+                Incoming::Http2(first) => {
+                    return self.serve_http2(client, first, ends, view).await;
                 }
                 Incoming::End => return,
             };
@@ -170,6 +182,29 @@ impl Proxy {
             view.generation = snapshot.generation;
             if let Some(entrance) = snapshot.entrance(&view.entrance.key) {
                 view.entrance = Arc::clone(entrance);
+            }
+        }
+    }
+
+    /// Serves the one request of a stream, whose head may have been refused; so many bytes of it were
+    /// read then.
+    async fn handle_stream(
+        &self,
+        client: &mut Client,
+        entrance: &Entrance,
+        ends: &Ends,
+        head: Result<RequestHead, (HeadError, usize)>,
+        arrival: Arrival,
+    ) {
+        match head {
+            Ok(head) => {
+                self.handle(client, entrance, ends, head, arrival).await;
+            }
+            Err((error, bytes)) => {
+                let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
+                record.received = bytes as u64;
+                let error = ProxyError::RequestHead(error);
+                self.refuse(client, &error, true, &mut record).await;
             }
         }
     }
@@ -219,9 +254,7 @@ impl Proxy {
             record.non_compliant();
         }
         if record.has_status() {
-            if record.ends_with_connection {
-                client.stream.reset_when_dropped();
-            }
+            client.cut(record.ends_with_connection);
             return After::Close;
         }
         let status = error.status();

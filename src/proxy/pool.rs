@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::destination::{Destination, Introduction};
 use super::download::Reuse;
 use super::ends::Ends;
+use super::wire::Wire;
 use crate::metrics::{CloseReason, TargetMetrics};
 use crate::net::Stream;
 use crate::proxy_protocol::Version;
@@ -30,7 +31,7 @@ const MOMENT: Duration = Duration::from_secs(1);
 /// A connection to a target, counted as open until it is dropped.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) stream: Stream,
+    pub(super) wire: Wire,
     /// Requests that it has served.
     pub(super) served: u32,
     metrics: Arc<TargetMetrics>,
@@ -42,10 +43,18 @@ impl Connection {
         metrics.connections_opened.inc();
         metrics.connections.inc();
         Self {
-            stream,
+            wire: Wire::Http1(stream),
             served: 0,
             metrics,
             closed: CloseReason::Broken,
+        }
+    }
+
+    /// The connection itself, if it carries one message after the other.
+    fn stream(&self) -> Option<&Stream> {
+        match &self.wire {
+            Wire::Http1(stream) => Some(stream),
+            Wire::Http2(_) => None,
         }
     }
 
@@ -81,7 +90,7 @@ impl Idle {
             Some(CloseReason::TargetGone)
         } else if now >= self.expires {
             Some(self.reason)
-        } else if !self.connection.stream.is_silent() {
+        } else if !self.connection.stream().is_some_and(Stream::is_silent) {
             Some(CloseReason::TargetClosed)
         } else {
             None
@@ -91,7 +100,8 @@ impl Idle {
     /// Whether a request that cannot be repeated may go on it.
     fn is_certain(&self, now: Instant) -> bool {
         let announced = self.reason == CloseReason::TargetTimeout;
-        (announced || now - self.since < MOMENT) && self.connection.stream.is_silent_now()
+        (announced || now - self.since < MOMENT)
+            && self.connection.stream().is_some_and(Stream::is_silent_now)
     }
 
     fn wake(self) -> Connection {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::client::Arrival;
 use super::ends::Ends;
 use super::error::ProxyError;
-use super::headers::{Host, TraceId};
+use super::headers::{Host, TraceId, is_grpc};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
 use crate::http1::{FieldName, RequestHead};
 use crate::routing::Transformed;
@@ -213,6 +213,19 @@ impl<'r> RequestRecord<'r> {
         }
     }
 
+    fn kind(&self) -> RequestKind {
+        if self.upgraded {
+            return RequestKind::Ws;
+        }
+        let Some(head) = self.head.filter(|head| head.version().has_streams()) else {
+            return RequestKind::Http;
+        };
+        match is_grpc(head) {
+            true => RequestKind::Grpcs,
+            false => RequestKind::H2,
+        }
+    }
+
     fn write(&self) {
         let now = self.ended.unwrap_or_else(Instant::now);
         let took = now - self.arrival.at;
@@ -221,11 +234,7 @@ impl<'r> RequestRecord<'r> {
         let transformed = self.transformed.as_deref();
         let user_agent = self.head.and_then(|head| head.value(FieldName::UserAgent));
         self.log.write(&Entry {
-            kind: if self.upgraded {
-                RequestKind::Ws
-            } else {
-                RequestKind::Http
-            },
+            kind: self.kind(),
             time: self.arrival.time + took,
             elb: &self.entrance.load_balancer.name,
             client: self.ends.client,

@@ -1,17 +1,17 @@
 //! A connection that has switched protocols (WebSocket): bytes both ways, no more questions asked.
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::buffers;
+use super::body::{BodyReader, BodyWriter};
 use super::client::Client;
 use super::error::ProxyError;
+use super::headers::BodyCoding;
 use super::patience::Patience;
 use super::pool::Connection;
 use crate::metrics::NodeMetrics;
-use crate::net::{Reader, Writer};
+use crate::net::buffers;
 use crate::target::Lease;
 
 /// What went through a tunnel, and why it ended if not by itself.
@@ -36,8 +36,8 @@ pub(super) async fn tunnel(
     let _counted = Upgraded::new(node);
     let moved = AtomicBool::new(false);
     let (up, down) = (AtomicU64::new(0), AtomicU64::new(0));
-    let (client_reader, client_writer) = client.stream.split();
-    let (target_reader, target_writer) = target.stream.split();
+    let (client_reader, client_writer) = client.wire.split();
+    let (target_reader, target_writer) = target.wire.split();
     let both = async {
         tokio::try_join!(
             pump(client_reader, target_writer, early, &up, &moved),
@@ -63,24 +63,32 @@ pub(super) async fn tunnel(
 
 /// One direction. A side that has finished may still be sent to.
 async fn pump(
-    mut from: Reader<'_>,
-    mut to: Writer<'_>,
+    mut from: BodyReader<'_>,
+    mut to: BodyWriter<'_>,
     first: &[u8],
     count: &AtomicU64,
     moved: &AtomicBool,
-) -> io::Result<()> {
-    to.send([first], count).await?;
+) -> Result<(), Ended> {
+    let raw = BodyCoding::Plain;
+    to.send(raw, first, None, count).await.map_err(|_| Ended)?;
+    let mut body = from.tunnelled();
     loop {
-        from.ready().await?;
-        let mut buffer = buffers::take();
-        if from.read(&mut buffer).await? == 0 {
-            return to.finish().await;
-        }
+        let mut buffer = Vec::new();
+        let found = from.read(&mut body, &mut buffer).await.map_err(|_| Ended)?;
         moved.store(true, Ordering::Relaxed);
-        to.send([&buffer], count).await?;
+        let content = &buffer[..found.content];
+        to.send(raw, content, None, count)
+            .await
+            .map_err(|_| Ended)?;
         buffers::give(buffer);
+        if found.done {
+            return to.finish().await.map_err(|_| Ended);
+        }
     }
 }
+
+/// A side is gone.
+struct Ended;
 
 /// Counts as one upgraded connection until it is dropped.
 struct Upgraded<'n>(&'n NodeMetrics);

@@ -4,11 +4,12 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::buffers;
+use super::body::{BodyReader, BodyWriter, Broken, Inflow, coded};
 use super::error::ProxyError;
+use super::headers::BodyCoding;
 use super::vigil::{Elapsed, Vigil};
-use crate::http1::{BodyDecoder, BodyError, Framing, RequestHead, chunk};
-use crate::net::{Reader, Writer};
+use crate::http1::{BodyError, Decoded, Framing, RequestHead};
+use crate::net::buffers;
 
 /// A first piece up to this size travels with the head, in one write.
 const WITH_HEAD: usize = 16 * 1024;
@@ -17,8 +18,9 @@ const WITH_HEAD: usize = 16 * 1024;
 /// can be sent again to another target.
 #[derive(Debug)]
 pub(super) struct Upload {
-    decoder: BodyDecoder,
-    chunked: bool,
+    body: Inflow,
+    /// How it goes to a target that speaks HTTP/1.1.
+    coding: BodyCoding,
     /// Content up to `content`, then what the decoder has used up, then from `raw` on what belongs to the
     /// next request.
     buffer: Vec<u8>,
@@ -28,8 +30,8 @@ pub(super) struct Upload {
     sent: usize,
     /// Whether the end has been sent.
     ended: bool,
-    /// Whether the first piece is gone.
-    refilled: bool,
+    /// Whether content has left the buffer: the body cannot be sent from its start any more.
+    consumed: bool,
     received: u64,
     vigil: Vigil,
 }
@@ -56,12 +58,22 @@ impl Upload {
     ///
     /// The body does not follow its framing.
     pub(super) fn new(head: &RequestHead) -> Result<Self, ProxyError> {
+        let on_stream = head.version().has_streams();
         let mut upload = Self {
-            decoder: BodyDecoder::new(head.framing()),
-            chunked: head.framing() == Framing::Chunked,
+            body: match on_stream {
+                true => Inflow::stream(head.framing().is_empty()),
+                false => Inflow::framed(head.framing()),
+            },
+            coding: match head.framing() {
+                Framing::Chunked => BodyCoding::Chunked,
+                _ => BodyCoding::Plain,
+            },
             ended: head.framing().is_empty(),
             ..Self::none()
         };
+        if on_stream {
+            return Ok(upload);
+        }
         if !upload.ended || !head.rest().is_empty() {
             upload.buffer = buffers::take();
             upload.buffer.extend_from_slice(head.rest());
@@ -73,14 +85,14 @@ impl Upload {
     /// No body.
     pub(super) fn none() -> Self {
         Self {
-            decoder: BodyDecoder::new(Framing::Empty),
-            chunked: false,
+            body: Inflow::framed(Framing::Empty),
+            coding: BodyCoding::Plain,
             buffer: Vec::new(),
             content: 0,
             raw: 0,
             sent: 0,
             ended: true,
-            refilled: false,
+            consumed: false,
             received: 0,
             vigil: Vigil::default(),
         }
@@ -88,7 +100,7 @@ impl Upload {
 
     /// Whether the body has been read to its end.
     pub(super) fn is_read(&self) -> bool {
-        self.decoder.is_done()
+        self.body.is_done()
     }
 
     /// Whether the body has been sent to its end.
@@ -103,11 +115,12 @@ impl Upload {
 
     /// Makes ready to send the body from its start once more; false if its start is gone.
     pub(super) fn rewind(&mut self) -> bool {
-        if !self.refilled {
+        if !self.consumed {
             self.sent = 0;
-            self.ended = self.decoder.is_done() && self.content == 0 && !self.chunked;
+            self.ended =
+                self.body.is_done() && self.content == 0 && self.coding == BodyCoding::Plain;
         }
-        !self.refilled
+        !self.consumed
     }
 
     /// Appends the first piece to the head, if it is small.
@@ -116,7 +129,8 @@ impl Upload {
             return;
         }
         let mut line = [0; 18];
-        for part in self.piece(&mut line) {
+        let (content, end) = self.piece();
+        for part in coded(self.coding, content, end, &mut line) {
             head.extend_from_slice(part);
         }
         self.note_piece();
@@ -126,22 +140,23 @@ impl Upload {
     /// is sent. Then watches whether the client stays.
     pub(super) async fn run(
         &mut self,
-        mut client: Reader<'_>,
-        mut target: Writer<'_>,
+        mut client: BodyReader<'_>,
+        mut target: BodyWriter<'_>,
         idle: Duration,
         response: Duration,
         complete: &AtomicBool,
     ) -> UploadEnd {
         while !self.ended {
             if self.sent == self.content
-                && !self.decoder.is_done()
+                && !self.body.is_done()
                 && let Err(error) = self.refill(&mut client, idle).await
             {
                 return UploadEnd::Failed(error);
             }
-            let (mut line, count) = ([0; 18], AtomicU64::new(0));
+            let count = AtomicU64::new(0);
             let mut vigil = mem::take(&mut self.vigil);
-            let sending = target.send(self.piece(&mut line), &count);
+            let (content, end) = self.piece();
+            let sending = target.send(self.coding, content, end, &count);
             let sent = vigil.wait_while_moving(response, &count, sending).await;
             self.vigil = vigil;
             match sent {
@@ -161,58 +176,57 @@ impl Upload {
         self.buffer
     }
 
-    async fn watch(&mut self, client: &mut Reader<'_>) -> UploadEnd {
-        if self.buffer.len() > self.raw {
+    async fn watch(&mut self, client: &mut BodyReader<'_>) -> UploadEnd {
+        if self.buffer.len() > self.raw || client.watch(&mut self.buffer).await {
             return UploadEnd::NextRequest;
         }
-        if client.ready().await.is_err() {
-            return UploadEnd::ClientClosed;
-        }
-        match client.read(&mut self.buffer).await {
-            Ok(1..) => UploadEnd::NextRequest,
-            Ok(0) | Err(_) => UploadEnd::ClientClosed,
-        }
+        UploadEnd::ClientClosed
     }
 
     /// Reads until there is content or the end.
-    async fn refill(&mut self, client: &mut Reader<'_>, idle: Duration) -> Result<(), ProxyError> {
+    async fn refill(
+        &mut self,
+        client: &mut BodyReader<'_>,
+        idle: Duration,
+    ) -> Result<(), ProxyError> {
         loop {
-            self.refilled = true;
-            self.buffer.clear();
-            let read = client.read(&mut self.buffer);
-            match self.vigil.wait(idle, read).await {
+            self.consumed |= self.content > 0;
+            let read = client.read(&mut self.body, &mut self.buffer);
+            let found = match self.vigil.wait(idle, read).await {
                 Err(Elapsed) => return Err(ProxyError::ClientTimeout),
-                Ok(Ok(0) | Err(_)) => return Err(ProxyError::ClientClosedEarly),
-                Ok(Ok(_)) => {}
-            }
-            self.decode().map_err(ProxyError::RequestBody)?;
-            if self.content > 0 || self.decoder.is_done() {
+                Ok(Err(Broken::Closed)) => return Err(ProxyError::ClientClosedEarly),
+                Ok(Err(Broken::Malformed(error))) => return Err(ProxyError::RequestBody(error)),
+                Ok(Ok(found)) => found,
+            };
+            self.found(found);
+            if self.content > 0 || self.body.is_done() {
                 return Ok(());
             }
         }
     }
 
     fn decode(&mut self) -> Result<(), BodyError> {
-        let found = self.decoder.decode(&mut self.buffer)?;
+        let found = self.body.decode(&mut self.buffer)?;
+        self.found(found);
+        Ok(())
+    }
+
+    fn found(&mut self, found: Decoded) {
         self.content = found.content;
         self.raw = found.consumed;
         self.sent = 0;
         self.received += found.consumed as u64;
-        Ok(())
     }
 
     /// What is to be sent next: the content that is there, and the end if it is known.
-    fn piece<'a>(&'a self, line: &'a mut [u8; 18]) -> [&'a [u8]; 6] {
+    fn piece(&self) -> (&[u8], Option<&[u8]>) {
         let content = &self.buffer[self.sent..self.content];
-        if !self.chunked {
-            return [content, b"", b"", b"", b"", b""];
-        }
-        let end = self.decoder.is_done().then(|| self.decoder.trailers());
-        chunk(content, end, line)
+        let end = self.body.is_done().then(|| self.body.trailers());
+        (content, end)
     }
 
     fn note_piece(&mut self) {
         self.sent = self.content;
-        self.ended = self.decoder.is_done();
+        self.ended = self.body.is_done();
     }
 }

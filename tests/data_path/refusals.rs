@@ -126,8 +126,8 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("folded trailer", chunked("0\r\nA: b\r\n c\r\n\r\n"), 400),
         ("HTTP/0.9", b"GET /\r\n\r\n".to_vec(), 400),
         (
-            "HTTP/2 preface",
-            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+            "what is not quite the preface of HTTP/2",
+            b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n".to_vec(),
             505,
         ),
         ("HTTP/1.2", get("/ HTTP/1.2"), 505),

@@ -15,6 +15,7 @@
 
 mod client;
 mod elbow;
+mod http2;
 mod log;
 mod target;
 mod wire;
@@ -25,6 +26,7 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use client::Client;
 pub(crate) use elbow::Elbow;
+pub(crate) use http2::{Http2Client, Http2Response, read, soon};
 pub(crate) use target::{Target, targets};
 pub(crate) use wire::{Message, Wire};
 

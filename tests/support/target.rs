@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Message, Wire};
@@ -95,6 +96,35 @@ impl Target {
         let length = text.len();
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{text}");
         Self::answering(head).await
+    }
+
+    /// Answers 200 with the body of the request, in chunks if that came in chunks.
+    pub(crate) async fn echoing() -> Self {
+        Self::scripted(|mut wire, request, _| async move {
+            let length = request.body.len();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+            wire.try_send(head.as_bytes()).await.ok()?;
+            wire.try_send(&request.body).await.ok().map(|()| wire)
+        })
+        .await
+    }
+
+    /// Answers 200 and `ok`; requests for a path that begins with `held` only while the gate is
+    /// open.
+    pub(crate) async fn holding(held: &'static str, gate: &Arc<Semaphore>) -> Self {
+        let gate = Arc::clone(gate);
+        Self::scripted(move |mut wire, request, _| {
+            let gate = Arc::clone(&gate);
+            async move {
+                let path = request.start_line().split(' ').nth(1)?;
+                if path.starts_with(held) {
+                    let _open = gate.acquire().await.ok()?;
+                }
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                wire.try_send(answer).await.ok().map(|()| wire)
+            }
+        })
+        .await
     }
 
     fn begin(seen: Arc<Seen>, serve: Arc<Serve>) -> Self {

@@ -51,6 +51,10 @@ pub struct LoadBalancer {
     /// "/./a", "/x/../a", "/%61"): "for_rules", "for_rules_and_targets" or "never".
     #[serde(default)]
     pub normalize_path: NormalizePath,
+    /// ALB: routing.http2.enabled. HTTP/2 for clients that ask for it in the TLS handshake; and on
+    /// HTTP listeners, where ALB has none, for those that begin with it (prior knowledge).
+    #[serde(default = "default::yes")]
+    pub http2: bool,
     /// The most client connections at a time. Default: no limit of its own.
     #[schemars(range(min = 1))]
     #[serde(default)]
@@ -135,5 +139,9 @@ mod default {
 
     pub(super) fn header_timeout() -> Span {
         Span::from_secs(60)
+    }
+
+    pub(super) fn yes() -> bool {
+        true
     }
 }

@@ -90,6 +90,7 @@ fn attributes(
         preserve_host: load_balancer.preserve_host,
         drop_invalid_header_fields: load_balancer.drop_invalid_header_fields,
         normalize_path: load_balancer.normalize_path,
+        http2: load_balancer.http2,
         max_connections: load_balancer.max_connections,
         limits: limits(load_balancer, path, report),
     }

@@ -4,12 +4,14 @@
 //! [`TraceId`] are its parts that follow rules of ALB's own. Plain functions of plain values.
 
 mod forwarded_for;
+mod grpc;
 mod host;
 mod to_client;
 mod to_target;
 mod trace_id;
 
 pub(super) use forwarded_for::{MOST_ADDRESSES, address_count};
+pub(super) use grpc::is_grpc;
 pub(super) use host::Host;
 pub(super) use to_client::{BodyCoding, ToClient, to_client};
 pub(super) use to_target::{ToTarget, to_target};

@@ -20,6 +20,8 @@ impl BodyCoding {
     pub(in crate::proxy) fn of(framing: Framing, client: Version) -> Self {
         match (framing, client) {
             (Framing::Empty | Framing::Length(_), _) => Self::Plain,
+            // A stream needs no framing within.
+            (_, Version::Http2 | Version::Http3) => Self::Plain,
             (Framing::Chunked | Framing::UntilClose, Version::Http11) => Self::Chunked,
             (Framing::Chunked | Framing::UntilClose, Version::Http10) => Self::UntilClose,
         }
@@ -85,6 +87,7 @@ fn push_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {
 /// Says only what differs from what the client's version implies (RFC 9112 section 9.3).
 fn push_connection(out: &mut Vec<u8>, status: u16, client: Version, keep_alive: bool) {
     match (status, client, keep_alive) {
+        (_, Version::Http2 | Version::Http3, _) => {}
         (101, ..) => push_field(out, b"Connection", b"upgrade"),
         (100..200, ..) | (_, Version::Http11, true) | (_, Version::Http10, false) => {}
         (_, Version::Http11, false) => push_field(out, b"Connection", b"close"),

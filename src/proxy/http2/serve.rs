@@ -1,0 +1,244 @@
+//! A client's connection that speaks HTTP/2: its streams, and how it ends.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::ext::Protocol;
+use h2::server::{Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use tracing::error;
+
+use super::Stream;
+use super::io::Begun;
+use crate::config::Attributes;
+use crate::http1::Version;
+use crate::net;
+use crate::proxy::client::{Arrival, Client, Stay};
+use crate::proxy::mapped::{Spoken, request_head};
+use crate::proxy::wire::Wire;
+use crate::proxy::{Ends, Proxy, View};
+
+/// How many requests a client may have in flight on one connection (ALB's number).
+const STREAMS: u32 = 128;
+/// After how many requests a connection is asked to end (ALB's number).
+const REQUESTS: u32 = 10_000;
+/// What a client may send ahead on one stream, and on all of a connection's.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What is kept for a client that does not take it, on one stream.
+const SEND_BUFFER: usize = 64 * 1024;
+/// How long a client may take to go once all is said.
+const PARTING: Duration = Duration::from_secs(5);
+
+impl Proxy {
+    /// Serves a client's connection that speaks HTTP/2 to its end; `first` has been read from it.
+    pub(in crate::proxy) async fn serve_http2(
+        self: &Arc<Self>,
+        client: Client,
+        first: Vec<u8>,
+        ends: Ends,
+        view: View,
+    ) {
+        let (Wire::Http1(stream), stay) = client.into_wire() else {
+            return;
+        };
+        let attributes = &view.entrance.load_balancer.attributes;
+        let shaken = timeout(
+            attributes.header_timeout,
+            handshake(first, stream, attributes),
+        );
+        let Ok(Ok(connection)) = shaken.await else {
+            return;
+        };
+        let session = Session {
+            proxy: Arc::clone(self),
+            ends: Arc::new(ends),
+            stay,
+            view,
+            streams: JoinSet::new(),
+            served: 0,
+            parting: false,
+            rests_since: Instant::now(),
+        };
+        session.run(connection).await;
+    }
+}
+
+async fn handshake(
+    first: Vec<u8>,
+    stream: net::Stream,
+    attributes: &Attributes,
+) -> Result<Connection<Begun, Bytes>, h2::Error> {
+    let headers = u32::try_from(attributes.limits.headers).unwrap_or(u32::MAX);
+    h2::server::Builder::new()
+        .max_concurrent_streams(STREAMS)
+        .initial_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buffer_size(SEND_BUFFER)
+        // h2 counts 32 bytes more for each field than the limit does, which is looked at afterwards.
+        .max_header_list_size(headers.saturating_mul(2))
+        .enable_connect_protocol()
+        .handshake(Begun::new(first, stream))
+        .await
+}
+
+/// One connection.
+struct Session {
+    proxy: Arc<Proxy>,
+    ends: Arc<Ends>,
+    stay: Stay,
+    view: View,
+    /// One task a stream: a panic ends its request alone. Dropping the session ends them all.
+    streams: JoinSet<()>,
+    /// How many requests have come.
+    served: u32,
+    /// Whether the client has been told to open no more streams.
+    parting: bool,
+    /// When the last stream ended, or the connection began.
+    rests_since: Instant,
+}
+
+/// What happens next on a connection.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are requests, and a box would be an allocation for each"
+)]
+enum Event {
+    Request(Request<RecvStream>, SendResponse<Bytes>),
+    /// A stream has ended.
+    Served(Result<(), JoinError>),
+    /// The connection has served long enough, or is asked to end.
+    Over,
+    /// The timer has fired.
+    Time,
+    /// The connection has ended.
+    End(Option<h2::Error>),
+}
+
+impl Session {
+    async fn run(mut self, mut connection: Connection<Begun, Bytes>) {
+        let stay = self.stay.clone();
+        let attributes = self.view.entrance.load_balancer.attributes;
+        let mut over = pin!(stay.ends(&attributes));
+        let mut timer = pin!(sleep(attributes.idle_timeout));
+        loop {
+            match self
+                .next(&mut connection, over.as_mut(), timer.as_mut())
+                .await
+            {
+                Event::Request(request, respond) => {
+                    self.serve(request, respond);
+                    if self.served == REQUESTS {
+                        self.part(&mut connection, timer.as_mut());
+                    }
+                }
+                Event::Served(outcome) => {
+                    if outcome.is_err_and(|error| error.is_panic()) {
+                        self.view.entrance.metrics.error("Panicked");
+                        error!("a request ended in a panic; all others go on. Please report it");
+                    }
+                    self.rest(timer.as_mut());
+                }
+                Event::Over => self.part(&mut connection, timer.as_mut()),
+                Event::Time if !self.streams.is_empty() => {
+                    timer
+                        .as_mut()
+                        .reset(Instant::now() + attributes.idle_timeout);
+                }
+                Event::Time if self.parting => return,
+                Event::Time => {
+                    let until = self.rests_since + attributes.idle_timeout;
+                    match Instant::now() < until {
+                        true => timer.as_mut().reset(until),
+                        false => self.part(&mut connection, timer.as_mut()),
+                    }
+                }
+                Event::End(error) => {
+                    if error
+                        .as_ref()
+                        .is_some_and(|error| error.reason() == Some(Reason::ENHANCE_YOUR_CALM))
+                    {
+                        self.view.entrance.metrics.error("Http2Flood");
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Waits for what happens next. Polling for new streams is what drives all of them.
+    async fn next(
+        &mut self,
+        connection: &mut Connection<Begun, Bytes>,
+        mut over: Pin<&mut impl Future<Output = ()>>,
+        mut timer: Pin<&mut Sleep>,
+    ) -> Event {
+        poll_fn(|cx| {
+            if let Poll::Ready(accepted) = connection.poll_accept(cx) {
+                return Poll::Ready(match accepted {
+                    Some(Ok((request, respond))) => Event::Request(request, respond),
+                    Some(Err(error)) => Event::End(Some(error)),
+                    None => Event::End(None),
+                });
+            }
+            if let Poll::Ready(Some(outcome)) = self.streams.poll_join_next(cx) {
+                return Poll::Ready(Event::Served(outcome));
+            }
+            if !self.parting && over.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Event::Over);
+            }
+            timer.as_mut().poll(cx).map(|()| Event::Time)
+        })
+        .await
+    }
+
+    /// Gives a request a task.
+    fn serve(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+        self.served += 1;
+        self.proxy.refresh(&mut self.view);
+        let proxy = Arc::clone(&self.proxy);
+        let entrance = Arc::clone(&self.view.entrance);
+        let (ends, stay) = (Arc::clone(&self.ends), self.stay.clone());
+        let arrival = Arrival::now();
+        self.streams.spawn(async move {
+            let (parts, body) = request.into_parts();
+            let protocol = parts.extensions.get::<Protocol>().cloned();
+            let spoken = Spoken {
+                version: Version::Http2,
+                protocol: protocol.as_ref().map(Protocol::as_str),
+                ended: body.is_end_stream(),
+            };
+            let limits = &entrance.load_balancer.attributes.limits;
+            let head = request_head(&Request::from_parts(parts, ()), spoken, limits);
+            let mut client = Client::new(Wire::Http2(Stream::accepted(body, respond)), stay);
+            proxy
+                .handle_stream(&mut client, &entrance, &ends, head, arrival)
+                .await;
+        });
+    }
+
+    /// Tells the client to open no more streams; those that are open go on.
+    fn part(&mut self, connection: &mut Connection<Begun, Bytes>, timer: Pin<&mut Sleep>) {
+        self.parting = true;
+        connection.graceful_shutdown();
+        self.rest(timer);
+    }
+
+    /// Notes that there may be no stream any more.
+    fn rest(&mut self, timer: Pin<&mut Sleep>) {
+        if !self.streams.is_empty() {
+            return;
+        }
+        self.rests_since = Instant::now();
+        if self.parting {
+            timer.reset(self.rests_since + PARTING);
+        }
+    }
+}
