@@ -30,6 +30,7 @@
 //! | 3 | [`config`] | the document that the operator writes, and all its problems |
 //! | 4 | [`snapshot`] | all that a request reads; compiled from a checked configuration and the last snapshot |
 //! | 5 | [`proxy`] | one request, from the first byte in to the last byte out |
+//! |   | [`relay`] | one connection, forwarded whole (TCP listeners) |
 //! |   | [`health`] | active checks |
 //! | 6 | [`server`] | workers, sockets, connections, drain |
 //! | 7 | [`reload`] | the one writer of snapshots |
@@ -66,6 +67,9 @@
 //!          download   streamed with back-pressure, to the last byte
 //! drop                the lease ends; the record writes access log and metrics, exactly once
 //! ```
+//!
+//! A TCP listener's connection takes a shorter way: server `accept`, then relay `serve`: a group, a
+//! target that takes the connection, bytes both ways until both sides have finished.
 //!
 //! # Life of a reload
 //!
@@ -129,6 +133,7 @@ pub mod metrics;
 pub mod net;
 pub mod proxy;
 pub mod proxy_protocol;
+pub mod relay;
 pub mod reload;
 pub mod routing;
 pub mod server;

@@ -21,7 +21,7 @@ const ROWS: [&[&str]; 12] = [
     &["target_group"],
     &["config"],
     &["snapshot"],
-    &["health", "proxy"],
+    &["health", "proxy", "relay"],
     &["server"],
     &["reload"],
     &["admin"],

@@ -64,13 +64,13 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
 }
 
 /// A word without quotes. Names in the configuration have no spaces.
-fn plain(out: &mut Vec<u8>, word: &str) {
+pub(super) fn plain(out: &mut Vec<u8>, word: &str) {
     let word = if word.is_empty() { "-" } else { word };
     out.extend_from_slice(word.as_bytes());
     out.push(b' ');
 }
 
-fn address(out: &mut Vec<u8>, address: Option<SocketAddr>) {
+pub(super) fn address(out: &mut Vec<u8>, address: Option<SocketAddr>) {
     match address {
         Some(address) => text::socket_address(out, address),
         None => out.push(b'-'),

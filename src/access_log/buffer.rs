@@ -7,7 +7,9 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::text::Clock;
-use super::{Destination, Entry, Format, Prepared, Settings, alb, json};
+use super::{
+    ConnectionEntry, Destination, Entry, Format, Prepared, Settings, alb, connection, json,
+};
 
 /// A worker's lines that wait for the writer; beyond this they are dropped.
 const LIMIT: usize = 4 * 1024 * 1024;
@@ -36,6 +38,21 @@ impl LogBuffer {
 
     /// Formats one line. Never waits for the disk: a full buffer drops the line and counts it.
     pub fn write(&self, entry: &Entry<'_>) {
+        self.line(|format, bytes, clock| match format {
+            Format::Alb => alb::line(bytes, entry, clock),
+            Format::Json => json::line(bytes, entry, clock),
+        });
+    }
+
+    /// The same for a connection that was forwarded whole.
+    pub fn write_connection(&self, entry: &ConnectionEntry<'_>) {
+        self.line(|format, bytes, clock| match format {
+            Format::Alb => connection::plain_line(bytes, entry, clock),
+            Format::Json => connection::json_line(bytes, entry, clock),
+        });
+    }
+
+    fn line(&self, write: impl FnOnce(Format, &mut Vec<u8>, &mut Clock)) {
         let mut lines = self.lines.lock();
         let Some(format) = lines.format else {
             return;
@@ -46,10 +63,7 @@ impl LogBuffer {
             return;
         }
         let Lines { bytes, clock, .. } = &mut *lines;
-        match format {
-            Format::Alb => alb::line(bytes, entry, clock),
-            Format::Json => json::line(bytes, entry, clock),
-        }
+        write(format, bytes, clock);
         let is_full = before < FULL && bytes.len() >= FULL;
         lines.count += 1;
         drop(lines);

@@ -3,7 +3,7 @@
 //! What ALB's format writes as `-` or `-1` is `null` here; numbers are numbers.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::Entry;
 use super::text::{self, Clock};
@@ -12,10 +12,7 @@ use super::text::{self, Clock};
 pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     out.push(b'{');
     string(out, "type", entry.kind.as_str().as_bytes());
-    key(out, "time");
-    out.push(b'"');
-    clock.time(out, entry.time);
-    out.extend_from_slice(b"\",");
+    time(out, "time", entry.time, clock);
     string(out, "elb", entry.elb.as_bytes());
     address(out, ["client_ip", "client_port"], Some(entry.client));
     address(out, ["target_ip", "target_port"], entry.target);
@@ -45,10 +42,8 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     optional(out, "domain_name", entry.domain_name);
     optional(out, "chosen_cert_arn", entry.chosen_certificate);
     number(out, "matched_rule_priority", entry.matched_rule_priority);
-    key(out, "request_creation_time");
-    out.push(b'"');
-    clock.time(out, entry.request_creation_time);
-    out.extend_from_slice(b"\",");
+    let created = entry.request_creation_time;
+    time(out, "request_creation_time", created, clock);
     string(out, "actions_executed", entry.actions_executed.as_bytes());
     string(out, "redirect_url", entry.redirect_url.unwrap_or_default());
     optional(out, "error_reason", entry.error_reason);
@@ -78,13 +73,20 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     out.extend_from_slice(b"}\n");
 }
 
-fn key(out: &mut Vec<u8>, name: &str) {
+pub(super) fn key(out: &mut Vec<u8>, name: &str) {
     out.push(b'"');
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
 }
 
-fn string(out: &mut Vec<u8>, name: &str, text: &[u8]) {
+pub(super) fn time(out: &mut Vec<u8>, name: &str, time: SystemTime, clock: &mut Clock) {
+    key(out, name);
+    out.push(b'"');
+    clock.time(out, time);
+    out.extend_from_slice(b"\",");
+}
+
+pub(super) fn string(out: &mut Vec<u8>, name: &str, text: &[u8]) {
     key(out, name);
     if text.is_empty() {
         out.extend_from_slice(b"null,");
@@ -95,11 +97,11 @@ fn string(out: &mut Vec<u8>, name: &str, text: &[u8]) {
     out.extend_from_slice(b"\",");
 }
 
-fn optional(out: &mut Vec<u8>, name: &str, text: Option<&str>) {
+pub(super) fn optional(out: &mut Vec<u8>, name: &str, text: Option<&str>) {
     string(out, name, text.unwrap_or_default().as_bytes());
 }
 
-fn number(out: &mut Vec<u8>, name: &str, value: Option<impl itoa::Integer>) {
+pub(super) fn number(out: &mut Vec<u8>, name: &str, value: Option<impl itoa::Integer>) {
     key(out, name);
     match value {
         Some(value) => text::number(out, value),
@@ -117,7 +119,7 @@ fn seconds(out: &mut Vec<u8>, name: &str, time: Option<Duration>) {
     out.push(b',');
 }
 
-fn address(out: &mut Vec<u8>, [ip, port]: [&str; 2], address: Option<SocketAddr>) {
+pub(super) fn address(out: &mut Vec<u8>, [ip, port]: [&str; 2], address: Option<SocketAddr>) {
     key(out, ip);
     match address {
         Some(address) => {

@@ -1,15 +1,17 @@
-//! The access log: one line a request, in ALB's format or as JSON.
+//! The access log: one line a request, in ALB's format or as JSON; and one a connection that was
+//! forwarded whole, in NLB's.
 //!
 //! [`AccessLog`] owns a thread of its own that writes; each worker formats its lines into a
 //! [`LogBuffer`] of its own, which the thread empties ten times a second. So no request waits for
 //! a disk and none wakes another thread: when lines come faster than they can be written, they are
-//! dropped and counted. An [`Entry`] is what one line says.
+//! dropped and counted. An [`Entry`] is what one line says, a [`ConnectionEntry`] one of a connection.
 //!
 //! It does not compress, upload or delete old files: rename the file and call
 //! [`AccessLog::reopen`], as logrotate does.
 
 mod alb;
 mod buffer;
+mod connection;
 mod entry;
 mod json;
 mod text;
@@ -23,6 +25,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use buffer::LogBuffer;
+pub use connection::{ConnectionEntry, ConnectionKind};
 pub use entry::{Entry, RequestKind, RequestLine};
 
 use buffer::Shared;

@@ -88,6 +88,16 @@ pub(super) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
+/// Appends text in the same form where it stands without quotes: its blanks, too, become `\xHH`.
+pub(super) fn escaped_word(out: &mut Vec<u8>, text: &[u8]) {
+    for (index, part) in text.split(|byte| *byte == b' ').enumerate() {
+        if index > 0 {
+            out.extend_from_slice(b"\\x20");
+        }
+        escaped(out, part);
+    }
+}
+
 /// Appends text as it stands within the quotes of a JSON string. Bytes that are not UTF-8 are
 /// taken as Latin-1, so that none is lost.
 pub(super) fn json_escaped(out: &mut Vec<u8>, text: &[u8]) {

@@ -25,6 +25,7 @@ struct TargetGroupDocument {
     load_balancer: Option<String>,
     /// Not in the configuration any more; listed while its targets drain.
     deleted: bool,
+    protocol: &'static str,
     algorithm: &'static str,
     zones: Zones,
     fail_open: bool,
@@ -95,6 +96,7 @@ fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
         name: settings.name.to_string(),
         load_balancer: group.load_balancer.as_ref().map(ToString::to_string),
         deleted,
+        protocol: settings.protocol.as_str(),
         algorithm: settings.algorithm.as_str(),
         zones: zones(&settings.zones),
         fail_open: settings.fail_open,

@@ -22,6 +22,7 @@ use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::{Metrics, MetricsError};
 use crate::net;
 use crate::proxy::Proxy;
+use crate::relay::Relay;
 use crate::reload::{Cause, Fixed, ReloadError, ReloadHandle, Reloader, Rooms, Source, watch};
 use crate::server::{Server, ServerError};
 use crate::snapshot::Shared;
@@ -124,7 +125,9 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         .workers
         .set(workers.get().try_into().unwrap_or(i64::MAX));
     let server = Server::start(workers, &shared, &metrics, || {
-        Arc::new(Proxy::new(&shared, access_log.buffer()))
+        let log = access_log.buffer();
+        let relay = Arc::new(Relay::new(log.clone()));
+        (Arc::new(Proxy::new(&shared, log)), relay)
     })?;
     let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now())?;
     let keyring = Keyring::new(keys);

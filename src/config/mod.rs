@@ -13,6 +13,7 @@ mod fit;
 mod path;
 mod problem;
 mod read;
+mod service;
 mod shape;
 mod source;
 mod suggest;
@@ -24,6 +25,7 @@ mod value;
 pub use check::{CheckReport, check, check_text, load, parse, validate};
 pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, Others, Ranges};
 pub use problem::{Location, Problem, Problems, Severity};
+pub use service::{RelaySettings, Service};
 pub use valid::{
     AccessLogSettings, Attributes, Limits, ValidAction, ValidConfig, ValidListener,
     ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup,

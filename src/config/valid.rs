@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Service;
 use super::document::{ForwardedFor, LogFormat, NormalizePath, Others, Ranges};
 use crate::keyring;
 use crate::net::AddressBlocks;
@@ -113,7 +114,9 @@ pub struct ValidListener {
     pub port: u16,
     /// Whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Option<ValidProxyProtocol>,
-    /// The rules and the default action.
+    /// What becomes of its connections.
+    pub service: Service,
+    /// The rules and the default action; those of a relay only forward.
     pub rules: RuleTable<ValidAction>,
 }
 

@@ -13,6 +13,7 @@ mod daemon;
 mod group;
 mod node;
 mod process;
+mod relay;
 mod rows;
 mod state;
 mod target;
@@ -25,6 +26,7 @@ pub use daemon::{ReloadMetrics, ServerMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
 pub use node::{ActiveConnection, NodeMetrics};
 pub use process::ProcessMetrics;
+pub use relay::{RelayMetrics, ResetSide};
 pub use state::{StateMetrics, TargetSample};
 pub use target::{CloseReason, RetryReason, TargetMetrics};
 

@@ -289,7 +289,8 @@ impl Families {
             )?,
             errors: r.counter(
                 "elbow_errors_total",
-                "Requests that the load balancer answered with an error, by reason.",
+                "Requests that the load balancer answered with an error, and connections that it did not \
+                 forward or that did not end in order, by reason.",
                 &["reason"],
             )?,
             proxy_protocol_errors: r.counter(

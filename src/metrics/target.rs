@@ -6,8 +6,8 @@ use prometheus::{
     Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
 };
 
-use super::MetricsError;
 use super::rows::{Registrar, Rows};
+use super::{MetricsError, RelayMetrics, relay};
 
 /// Upper bounds of the response time histogram, in seconds.
 const RESPONSE_TIME: [f64; 16] = [
@@ -77,11 +77,19 @@ pub enum CloseReason {
     Broken,
     /// It had been upgraded (WebSocket), and ended.
     Upgraded,
+    /// It was a client's connection forwarded whole, and both sides had finished.
+    Finished,
+    /// It was one, and the client reset it.
+    ClientReset,
+    /// It was one, and the target reset it.
+    TargetReset,
+    /// It was one, and was cut because of what became of the target or the listener.
+    Cut,
 }
 
 impl CloseReason {
     /// Every reason, in the order of declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::NotReusable,
         Self::TargetClosed,
         Self::TargetTimeout,
@@ -92,6 +100,10 @@ impl CloseReason {
         Self::ClientGone,
         Self::Broken,
         Self::Upgraded,
+        Self::Finished,
+        Self::ClientReset,
+        Self::TargetReset,
+        Self::Cut,
     ];
 
     /// The word in the label `reason`.
@@ -107,6 +119,10 @@ impl CloseReason {
             Self::ClientGone => "client_gone",
             Self::Broken => "broken",
             Self::Upgraded => "upgraded",
+            Self::Finished => "finished",
+            Self::ClientReset => "client_reset",
+            Self::TargetReset => "target_reset",
+            Self::Cut => "cut",
         }
     }
 }
@@ -138,6 +154,7 @@ pub struct TargetMetrics {
     // Resolved when they first happen: most never do, and a thousand groups would have them all.
     retries: [OnceLock<IntCounter>; RetryReason::ALL.len()],
     closed: [OnceLock<IntCounter>; CloseReason::ALL.len()],
+    relay: OnceLock<RelayMetrics>,
     families: Arc<Families>,
     rows: Rows<TargetMetrics>,
 }
@@ -158,6 +175,7 @@ impl TargetMetrics {
                 .map(|class| rows.row(&families.responses, &[class])),
             retries: Default::default(),
             closed: Default::default(),
+            relay: OnceLock::new(),
             families: Arc::clone(families),
             rows,
         }
@@ -174,6 +192,13 @@ impl TargetMetrics {
     pub fn retry(&self, reason: RetryReason) -> &IntCounter {
         self.retries[reason as usize]
             .get_or_init(|| self.rows.row(&self.families.retries, &[reason.as_str()]))
+    }
+
+    /// The figures of connections that are forwarded whole; a group of protocol HTTP has none.
+    pub fn relay(&self) -> &RelayMetrics {
+        let families = &self.families.relay;
+        self.relay
+            .get_or_init(|| RelayMetrics::new(families, &self.rows))
     }
 
     /// The counter of connections that were closed for this reason.
@@ -197,6 +222,7 @@ pub(super) struct Families {
     connections_closed: IntCounterVec,
     connections: IntGaugeVec,
     idle_connections: IntGaugeVec,
+    relay: relay::Families,
 }
 
 impl Families {
@@ -247,7 +273,8 @@ impl Families {
             )?,
             connections_opened: r.counter(
                 "elbow_target_connections_opened_total",
-                "Connections made to targets. ALB: NewConnectionCount, the part towards targets.",
+                "Connections made to targets. ALB: NewConnectionCount, the part towards targets. \
+                 NLB: NewFlowCount.",
                 &[],
             )?,
             connections_reused: r.counter(
@@ -262,7 +289,8 @@ impl Families {
             )?,
             connections: r.gauge(
                 "elbow_target_connections",
-                "Open connections to targets. ALB: ActiveConnectionCount, the part towards targets.",
+                "Open connections to targets. ALB: ActiveConnectionCount, the part towards targets. \
+                 NLB: ActiveFlowCount.",
                 &[],
             )?,
             idle_connections: r.gauge(
@@ -270,6 +298,7 @@ impl Families {
                 "Connections to targets that wait in the pools for a request.",
                 &[],
             )?,
+            relay: relay::Families::new(registry)?,
         })
     }
 }

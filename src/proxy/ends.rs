@@ -31,6 +31,21 @@ impl Ends {
         }
     }
 
+    /// The client: the peer of the connection, or whom a PROXY protocol header names.
+    pub fn client(&self) -> SocketAddr {
+        self.client
+    }
+
+    /// The node's end: where the listener is.
+    pub fn node(&self) -> SocketAddr {
+        self.node
+    }
+
+    /// Where the client connected to: the node, or a proxy before it that says so.
+    pub fn destination(&self) -> SocketAddr {
+        self.destination
+    }
+
     /// Those of the client whom the peer, a proxy, introduces with `header`.
     pub fn introduced(self, header: &Header) -> Self {
         let Some(ends) = header.ends else {

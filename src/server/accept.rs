@@ -11,8 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
+use crate::config::Service;
 use crate::metrics::ServerMetrics;
-use crate::proxy::Proxy;
+use crate::net::Stream;
+use crate::proxy::{self, Proxy};
+use crate::relay::{self, Relay};
 use crate::snapshot::{EntranceKey, Shared};
 
 use super::connection::ConnectionGuard;
@@ -35,6 +38,7 @@ pub(super) struct Acceptor {
     pub(super) shared: Arc<Shared>,
     pub(super) metrics: ServerMetrics,
     pub(super) proxy: Arc<Proxy>,
+    pub(super) relay: Arc<Relay>,
     pub(super) connections: TaskTracker,
 }
 
@@ -93,7 +97,8 @@ impl Acceptor {
         let Some(guard) = ConnectionGuard::open(entrance, &self.metrics) else {
             return;
         };
-        let (proxy, entrance) = (Arc::clone(&self.proxy), Arc::clone(entrance));
+        let (proxy, relay) = (Arc::clone(&self.proxy), Arc::clone(&self.relay));
+        let entrance = Arc::clone(entrance);
         let drain = drain.clone();
         // Made inside of the task: a future handed in would be kept in it twice.
         self.connections.spawn(async move {
@@ -103,9 +108,18 @@ impl Acceptor {
             let Some(ends) = introduction::ends(&stream, client, &entrance, &drain).await else {
                 return;
             };
-            let key = entrance.key.clone();
-            drop(entrance);
-            proxy.serve(stream, ends, key, drain).await;
+            match entrance.listener.service {
+                Service::Http => {
+                    let key = entrance.key.clone();
+                    drop(entrance);
+                    proxy.serve(stream, ends, key, drain).await;
+                }
+                Service::Relay(settings) => {
+                    let ends = relayed(&ends);
+                    let stream = Stream::new(stream);
+                    relay.serve(stream, ends, entrance, settings, drain).await;
+                }
+            }
         });
     }
 
@@ -129,6 +143,15 @@ impl Acceptor {
             tokio::time::sleep(LAST_CALL).await;
             drain.cancel();
         });
+    }
+}
+
+/// The ends of a connection as the relay knows them.
+fn relayed(ends: &proxy::Ends) -> relay::Ends {
+    relay::Ends {
+        client: ends.client(),
+        node: ends.node(),
+        destination: ends.destination(),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Look at [`Server`]: [`Server::prepare`] binds what a snapshot needs and may fail without a
 //! trace; [`Server::commit`] makes it so and cannot fail; [`Server::shutdown`] ends it all.
-//! What is said on a connection is [`crate::proxy`]'s question.
+//! What is said on a connection is [`crate::proxy`]'s question, or [`crate::relay`]'s.
 
 mod accept;
 mod addresses;
@@ -25,6 +25,7 @@ use tracing::info;
 use crate::metrics::Metrics;
 use crate::net;
 use crate::proxy::Proxy;
+use crate::relay::Relay;
 use crate::snapshot::{EntranceKey, Shared, Snapshot};
 
 pub use addresses::{Addresses, Bound};
@@ -106,7 +107,8 @@ impl From<&EntranceKey> for Spot {
 }
 
 impl Server {
-    /// Starts the workers; they have nothing to listen on yet. `proxy` is called once for each.
+    /// Starts the workers; they have nothing to listen on yet. `serve` is called once for
+    /// each, and gives what serves its connections.
     ///
     /// # Errors
     ///
@@ -115,11 +117,11 @@ impl Server {
         workers: NonZeroUsize,
         shared: &Arc<Shared>,
         metrics: &Metrics,
-        mut proxy: impl FnMut() -> Arc<Proxy>,
+        mut serve: impl FnMut() -> (Arc<Proxy>, Arc<Relay>),
     ) -> Result<Self, ServerError> {
         let workers = (1..=workers.get())
             .map(|number| {
-                Worker::start(number, Arc::clone(shared), metrics.server.clone(), proxy())
+                Worker::start(number, Arc::clone(shared), metrics.server.clone(), serve())
                     .map_err(|source| ServerError::Worker { number, source })
             })
             .collect::<Result<_, _>>()?;

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::metrics::ServerMetrics;
 use crate::proxy::Proxy;
+use crate::relay::Relay;
 use crate::snapshot::{EntranceKey, Shared};
 
 use super::Spot;
@@ -52,7 +53,7 @@ impl Worker {
         number: usize,
         shared: Arc<Shared>,
         metrics: ServerMetrics,
-        proxy: Arc<Proxy>,
+        (proxy, relay): (Arc<Proxy>, Arc<Relay>),
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (commands, orders) = mpsc::unbounded_channel();
@@ -66,6 +67,7 @@ impl Worker {
                     shared,
                     metrics,
                     proxy,
+                    relay,
                     connections: connections.clone(),
                 };
                 obey(&runtime, acceptor, orders);

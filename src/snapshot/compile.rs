@@ -155,6 +155,7 @@ fn compile_load_balancer(
             Arc::new(Listener {
                 port: listener.port,
                 proxy_protocol: listener.proxy_protocol.clone(),
+                service: listener.service,
                 rules: listener
                     .rules
                     .clone()

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::{Attributes, ValidProxyProtocol};
+use crate::config::{Attributes, Service, ValidProxyProtocol};
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -143,7 +143,9 @@ pub struct Listener {
     pub port: u16,
     /// Whose connections begin with a PROXY protocol header.
     pub proxy_protocol: Option<ValidProxyProtocol>,
-    /// The rules, the default one last.
+    /// What becomes of its connections.
+    pub service: Service,
+    /// The rules, the default one last; those of a relay only forward.
     pub rules: RuleTable<Action>,
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::{
@@ -51,6 +52,7 @@ pub struct TargetState {
     resolved: ArcSwapOption<SocketAddr>,
     epoch: Arc<Epoch>,
     renewed: Notify,
+    changes: Notify,
     live: Mutex<Live>,
 }
 
@@ -82,6 +84,7 @@ impl TargetState {
             resolved: ArcSwapOption::empty(),
             epoch,
             renewed: Notify::new(),
+            changes: Notify::new(),
             live: Mutex::default(),
         }
     }
@@ -229,6 +232,12 @@ impl TargetState {
         self.renewed.notify_one();
     }
 
+    /// Waits for a change of what decides eligibility. Enable it before looking at the state: a
+    /// change that comes in between is then not missed.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changes.notified()
+    }
+
     /// When requests in flight are cut off; none unless draining. One atomic load when it is not.
     pub fn drains_until(&self) -> Option<Instant> {
         if !self.draining.load(Ordering::Acquire) {
@@ -264,6 +273,7 @@ impl TargetState {
         let health = live.eligibility() as u8;
         if self.health.swap(health, Ordering::AcqRel) != health {
             self.epoch.advance();
+            self.changes.notify_waiters();
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::proxy_protocol::Version;
 pub struct Settings {
     /// The group's name.
     pub name: Arc<str>,
+    /// What its targets are spoken to in.
+    pub protocol: TargetProtocol,
     /// How the next target is chosen.
     pub algorithm: Algorithm,
     /// How the traffic of a node is spread over the zones.
@@ -35,6 +37,8 @@ pub struct Settings {
     pub retries: u32,
     /// The PROXY protocol header that every connection to a target begins with, if any.
     pub proxy_protocol: Option<Version>,
+    /// Whether open connections of a target that turns unhealthy are cut; for relayed ones alone.
+    pub cut_unhealthy: bool,
 }
 
 impl Settings {
@@ -42,6 +46,7 @@ impl Settings {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),
+            protocol: TargetProtocol::default(),
             algorithm: Algorithm::default(),
             zones: ZonePolicy::default(),
             fail_open: true,
@@ -52,6 +57,35 @@ impl Settings {
             response_timeout: None,
             retries: 1,
             proxy_protocol: None,
+            cut_unhealthy: true,
+        }
+    }
+}
+
+/// What the targets of a group are spoken to in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum TargetProtocol {
+    /// Plain HTTP/1.1: it takes requests.
+    #[default]
+    Http,
+    /// Whatever the client speaks: it takes connections.
+    Tcp,
+}
+
+impl TargetProtocol {
+    /// The word that the configuration and ALB's API use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "HTTP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// Whether connections are forwarded to it whole, instead of requests.
+    pub const fn is_relayed(self) -> bool {
+        match self {
+            Self::Http => false,
+            Self::Tcp => true,
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::config::value::Span;
 pub struct HealthCheck {
     /// Whether targets are probed at all; without probes they are `unavailable` and take requests.
     pub enabled: bool,
-    /// "HTTP", "HTTPS" (the target's certificate is not verified) or "TCP".
-    pub protocol: ProbeProtocol,
+    /// "HTTP", "HTTPS" (the target's certificate is not verified) or "TCP". Default: HTTP, and TCP
+    /// for a group of protocol TCP.
+    pub protocol: Option<ProbeProtocol>,
     /// A fixed port, 1-65535. Default: the target's own.
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
@@ -41,7 +42,7 @@ impl Default for HealthCheck {
     fn default() -> Self {
         Self {
             enabled: true,
-            protocol: ProbeProtocol::Http,
+            protocol: None,
             port: None,
             path: "/".to_owned(),
             interval: Span::from_secs(30),
@@ -56,10 +57,9 @@ impl Default for HealthCheck {
 }
 
 /// What a probe speaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum ProbeProtocol {
     /// GET over plain HTTP/1.1.
-    #[default]
     #[serde(rename = "HTTP")]
     Http,
     /// GET over TLS; the certificate is not verified.

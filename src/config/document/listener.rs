@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Action, FixedResponse, Forward, ProxyProtocol, Redirect, Rewrite};
+use crate::config::value::Span;
 
 /// A listener: protocol, port, rules.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -11,13 +12,17 @@ use super::{Action, FixedResponse, Forward, ProxyProtocol, Redirect, Rewrite};
 pub struct Listener {
     /// The port, on every node of the load balancer. 0 lets the system choose (tests).
     pub port: u16,
-    /// The protocol: "HTTP".
+    /// The protocol: "HTTP", or "TCP", which forwards connections whole to groups of protocol TCP.
     #[serde(default)]
     pub protocol: ListenerProtocol,
     /// Whose connections begin with a PROXY protocol header. Default: nobody's.
     #[serde(default)]
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// What happens to a request that no rule matches.
+    /// NLB: tcp.idle_timeout.seconds, 60s-6000s; for TCP listeners alone. A connection on which
+    /// nothing moves is reset. Default: 350s.
+    #[serde(default)]
+    pub idle_timeout: Option<Span>,
+    /// What happens to a request that no rule matches; to a connection of a TCP listener: forward.
     pub default: Action,
     /// The rules.
     #[serde(default)]
@@ -31,6 +36,9 @@ pub enum ListenerProtocol {
     #[default]
     #[serde(rename = "HTTP")]
     Http,
+    /// Whatever is spoken on TCP.
+    #[serde(rename = "TCP")]
+    Tcp,
 }
 
 /// A rule: priority, conditions (all must match; of a condition's values one), one action.

@@ -25,7 +25,7 @@ pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
 pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
-pub use target_group::{Algorithm, Target, TargetGroup, TargetProtocol, ZoneWeight};
+pub use target_group::{Algorithm, Connections, Target, TargetGroup, TargetProtocol, ZoneWeight};
 pub use transform::Rewrite;
 
 use super::value::Span;

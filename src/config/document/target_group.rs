@@ -15,7 +15,7 @@ pub struct TargetGroup {
     /// Its name: at most 32 letters, digits and hyphens, no hyphen at either end.
     #[schemars(length(min = 1, max = 32))]
     pub name: String,
-    /// The protocol to the targets: "HTTP".
+    /// The protocol to the targets: "HTTP", or "TCP" for TCP listeners.
     #[serde(default)]
     pub protocol: TargetProtocol,
     /// ALB: load_balancing.algorithm.type. "round_robin", "least_outstanding_requests" or
@@ -37,7 +37,7 @@ pub struct TargetGroup {
     #[serde(default = "default::yes")]
     pub fail_open: bool,
     /// ALB: deregistration_delay.timeout_seconds, 0s-3600s. How long a target that is taken out may
-    /// go on with its requests in flight.
+    /// go on with its requests in flight, or with its connections in a group of protocol TCP.
     #[serde(default = "default::deregistration_delay")]
     pub deregistration_delay: Span,
     /// ALB: slow_start.duration_seconds, 30s-900s, or 0s (off). How long the share of a target that
@@ -51,7 +51,12 @@ pub struct TargetGroup {
     /// the load balancer's idle timeout, as ALB has it.
     #[serde(default)]
     pub response_timeout: Option<Span>,
-    /// How often a request that may safely be repeated is tried on another target, 0-10.
+    /// What becomes of the open connections of a target that turns unhealthy, in a group of protocol
+    /// TCP: "cut" or "keep". NLB: target_health_state.unhealthy.connection_termination.enabled.
+    #[serde(default)]
+    pub on_unhealthy: Option<Connections>,
+    /// How often a request that may safely be repeated is tried on another target, 0-10; a TCP
+    /// connection is tried elsewhere while it cannot be made.
     #[schemars(range(max = 10))]
     #[serde(default = "default::retries")]
     pub retries: u32,
@@ -76,6 +81,20 @@ pub enum TargetProtocol {
     #[default]
     #[serde(rename = "HTTP")]
     Http,
+    /// Whatever is spoken on TCP.
+    #[serde(rename = "TCP")]
+    Tcp,
+}
+
+/// What becomes of open connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Connections {
+    /// They are reset.
+    #[default]
+    Cut,
+    /// They go on.
+    Keep,
 }
 
 /// How the next target is chosen.

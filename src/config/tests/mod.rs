@@ -4,6 +4,7 @@ mod attributes;
 mod examples;
 mod load_balancer;
 mod proxies;
+mod relay;
 mod right;
 mod rule;
 mod shape;

@@ -7,6 +7,8 @@ use super::report::Report;
 use crate::config::document::TargetGroup;
 use crate::config::path::Path;
 use crate::config::suggest::{listed, nearest};
+use crate::config::validate::target_group::protocol;
+use crate::target_group::TargetProtocol;
 
 /// The target groups by name, with the load balancer that uses each.
 pub(super) struct Groups<'a> {
@@ -15,14 +17,17 @@ pub(super) struct Groups<'a> {
 
 struct Group {
     name: Arc<str>,
+    protocol: TargetProtocol,
     users: Vec<User>,
 }
 
 /// A load balancer: its place in the document, and its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) struct User {
     pub(super) place: usize,
     pub(super) name: Arc<str>,
+    /// Whether the listener that names the group forwards connections, not requests.
+    pub(super) relays: bool,
 }
 
 impl<'a> Groups<'a> {
@@ -31,6 +36,7 @@ impl<'a> Groups<'a> {
             let name = group.name.as_str();
             let group = Group {
                 name: name.into(),
+                protocol: protocol(group),
                 users: Vec::new(),
             };
             (name, group)
@@ -46,7 +52,7 @@ impl<'a> Groups<'a> {
     }
 
     /// Notes that `user` forwards to `group`; reports a group that does not exist, or that belongs
-    /// to another load balancer.
+    /// to another load balancer, or whose targets are not spoken to like that.
     pub(super) fn forward(
         &mut self,
         group: &str,
@@ -58,7 +64,10 @@ impl<'a> Groups<'a> {
             self.missing(group, path, report);
             return None;
         };
-        if found.users.contains(user) {
+        if found.protocol.is_relayed() != user.relays {
+            mismatch(group, found.protocol, path, report);
+        }
+        if found.users.iter().any(|known| known.place == user.place) {
             return Some(Arc::clone(&found.name));
         }
         if let Some(first) = found.users.first() {
@@ -91,4 +100,26 @@ impl<'a> Groups<'a> {
         };
         report.refuse(path, message, help);
     }
+}
+
+fn mismatch(group: &str, protocol: TargetProtocol, path: &Path<'_>, report: &mut Report<'_>) {
+    let (message, help) = match protocol.is_relayed() {
+        true => (
+            format!(
+                "target group `{group}` has the protocol {}: it takes connections, and an HTTP \
+                 listener forwards requests",
+                protocol.as_str()
+            ),
+            "give the listener the protocol \"TCP\", or the target group \"HTTP\"",
+        ),
+        false => (
+            format!(
+                "target group `{group}` has the protocol {}: it takes requests, and a TCP \
+                 listener forwards connections",
+                protocol.as_str()
+            ),
+            "give the target group the protocol \"TCP\", or the listener \"HTTP\"",
+        ),
+    };
+    report.refuse(path, message, help);
 }

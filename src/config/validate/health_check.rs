@@ -2,7 +2,8 @@
 
 use super::range;
 use super::report::Report;
-use crate::config::document::{self, ProbeProtocol};
+use super::target_group::protocol;
+use crate::config::document::{self, ProbeProtocol, TargetGroup};
 use crate::config::path::Path;
 use crate::target::Thresholds;
 use crate::target_group::{self, HealthCheck, Matcher};
@@ -12,10 +13,11 @@ const OWN_FIELDS: [&str; 4] = ["host", "connection", "content-length", "transfer
 
 /// Checks the health check of the group at `path`.
 pub(super) fn validate(
-    check: &document::HealthCheck,
+    group: &TargetGroup,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Option<HealthCheck> {
+    let check = &group.health_check;
     let path = path.key("health_check");
     numbers(check, &path, report);
     request(check, &path, report);
@@ -23,9 +25,11 @@ pub(super) fn validate(
     Some(HealthCheck {
         enabled: check.enabled,
         protocol: match check.protocol {
-            ProbeProtocol::Http => target_group::ProbeProtocol::Http,
-            ProbeProtocol::Https => target_group::ProbeProtocol::Https,
-            ProbeProtocol::Tcp => target_group::ProbeProtocol::Tcp,
+            Some(ProbeProtocol::Http) => target_group::ProbeProtocol::Http,
+            Some(ProbeProtocol::Https) => target_group::ProbeProtocol::Https,
+            Some(ProbeProtocol::Tcp) => target_group::ProbeProtocol::Tcp,
+            None if protocol(group).is_relayed() => target_group::ProbeProtocol::Tcp,
+            None => target_group::ProbeProtocol::Http,
         },
         port: check.port,
         path: check.path.clone(),

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{action, proxy_protocol, rule};
-use crate::config::document::{Listener, LoadBalancer, NormalizePath};
+use super::{action, proxy_protocol, relay, rule};
+use crate::config::Service;
+use crate::config::document::{Listener, ListenerProtocol, LoadBalancer, NormalizePath};
 use crate::config::path::Path;
 use crate::config::valid::ValidListener;
 use crate::routing::{PathReading, RuleTable};
@@ -43,7 +44,10 @@ pub(super) fn validate(
             let help = "a load balancer listens once on a port";
             report.refuse(path.key("port"), message, help);
         }
-        let checked = listener_of(listener, user, &path, groups, report);
+        let checked = match listener.protocol {
+            ListenerProtocol::Http => listener_of(listener, user, &path, groups, report),
+            ListenerProtocol::Tcp => relay::validate(listener, user, &path, groups, report),
+        };
         valid.extend(checked.map(|listener| ValidListener {
             rules: listener.rules.reading(reading),
             ..listener
@@ -59,6 +63,11 @@ fn listener_of(
     groups: &mut Groups<'_>,
     report: &mut Report<'_>,
 ) -> Option<ValidListener> {
+    if listener.idle_timeout.is_some() {
+        let message = "an HTTP listener has no idle timeout of its own";
+        let help = "write it as `idle_timeout` of the load balancer";
+        report.refuse(path.key("idle_timeout"), message, help);
+    }
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
@@ -83,6 +92,7 @@ fn listener_of(
     Some(ValidListener {
         port: listener.port,
         proxy_protocol: introduced.flatten(),
+        service: Service::Http,
         rules,
     })
 }

@@ -29,6 +29,7 @@ pub(super) fn validate(
         let user = User {
             place,
             name: own_name.into(),
+            relays: false,
         };
         valid.push(ValidLoadBalancer {
             nodes: node::validate(load_balancer, &path, report),

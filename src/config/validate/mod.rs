@@ -16,6 +16,7 @@ mod name;
 mod node;
 mod proxy_protocol;
 mod range;
+mod relay;
 mod report;
 mod rule;
 mod slow_start;

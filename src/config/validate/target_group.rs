@@ -7,11 +7,13 @@ use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{health_check, name, range, slow_start, target};
 use crate::balance;
-use crate::config::document::{Algorithm, Config, ProxyProtocolVersion, TargetGroup};
+use crate::config::document::{
+    self, Algorithm, Config, Connections, ProxyProtocolVersion, TargetGroup,
+};
 use crate::config::path::Path;
 use crate::config::valid::ValidTargetGroup;
 use crate::proxy_protocol::Version;
-use crate::target_group::Settings;
+use crate::target_group::{Settings, TargetProtocol};
 
 /// Checks all target groups; `groups` knows by now which are used, and by which load balancer.
 pub(super) fn validate(
@@ -52,8 +54,9 @@ fn target_group(
     let surroundings = Surroundings::new(config, group, user);
     timeouts(group, path, report);
     let slow_start = slow_start::validate(group, path, report);
+    for_its_protocol(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
-    let health_check = health_check::validate(&group.health_check, path, report);
+    let health_check = health_check::validate(group, path, report);
     let registrations = target::validate(group, &surroundings, path, report);
     let mut health_check = health_check?;
     let proxy_protocol = group.proxy_protocol.map(|version| match version {
@@ -66,6 +69,7 @@ fn target_group(
     }
     let settings = Settings {
         name: group.name.as_str().into(),
+        protocol: protocol(group),
         algorithm: match group.algorithm {
             Algorithm::RoundRobin => balance::Algorithm::RoundRobin,
             Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,
@@ -80,6 +84,7 @@ fn target_group(
         response_timeout: group.response_timeout.map(|span| span.0),
         retries: group.retries,
         proxy_protocol,
+        cut_unhealthy: group.on_unhealthy.unwrap_or_default() == Connections::Cut,
     };
     Some(ValidTargetGroup {
         settings,
@@ -87,6 +92,30 @@ fn target_group(
         registrations,
         load_balancer: user.map(|user| user.name.clone()),
     })
+}
+
+/// What the targets are spoken to in.
+pub(super) fn protocol(group: &TargetGroup) -> TargetProtocol {
+    match group.protocol {
+        document::TargetProtocol::Http => TargetProtocol::Http,
+        document::TargetProtocol::Tcp => TargetProtocol::Tcp,
+    }
+}
+
+/// What means something only for requests, or only for connections.
+fn for_its_protocol(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
+    let protocol = protocol(group);
+    let name = protocol.as_str();
+    if protocol.is_relayed() && group.response_timeout.is_some() {
+        let message = format!("a target group of protocol {name} knows no responses");
+        let help = "leave it out: `idle_timeout` of the listener ends a connection that is silent";
+        report.refuse(path.key("response_timeout"), message, help);
+    }
+    if !protocol.is_relayed() && group.on_unhealthy.is_some() {
+        let message = format!("a target group of protocol {name} has no connections to cut");
+        let help = "leave it out: a request that may be repeated goes to another target by itself";
+        report.refuse(path.key("on_unhealthy"), message, help);
+    }
 }
 
 fn timeouts(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
