@@ -105,6 +105,10 @@
 //!   else; nothing guesses. The client that it names is the client for rules, logs and
 //!   X-Forwarded-For; the node's own port stays X-Forwarded-Port. A connection to a target that
 //!   begins with a header serves that one client.
+//! * Which address is whose: rules see the connection's client (the TCP peer, or whom a PROXY header
+//!   names), X-Forwarded-For and a PROXY header to a target name it, too. The access log shows the
+//!   client that `trusted_proxies` say a request comes from; source-ip sees that one if asked to.
+//!   Redirects and `Forwarded` speak of this hop; X-Forwarded-Proto and -Port of a trusted proxy go on.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants

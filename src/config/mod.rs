@@ -23,12 +23,13 @@ mod validate;
 mod value;
 
 pub use check::{CheckReport, check, check_text, load, parse, validate};
-pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, Others, Ranges};
+pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use service::{RelaySettings, Service};
 pub use valid::{
-    AccessLogSettings, Attributes, Limits, ValidAction, ValidConfig, ValidListener,
-    ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup,
+    AccessLogSettings, Attributes, By, Limits, ValidAction, ValidConfig, ValidForwarded,
+    ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup,
+    ValidTrustedProxies,
 };
 pub use value::{Size, Span};
 

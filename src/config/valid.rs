@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
-use super::document::{ForwardedFor, LogFormat, NormalizePath, Others, Ranges};
+use super::document::{ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges};
 use crate::keyring;
 use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
@@ -54,6 +54,10 @@ pub struct ValidLoadBalancer {
     pub nodes: Vec<ValidNode>,
     /// What ALB calls its attributes.
     pub attributes: Attributes,
+    /// Proxies that are believed about whom a request comes from.
+    pub trusted_proxies: Option<ValidTrustedProxies>,
+    /// What happens to `Forwarded`.
+    pub forwarded: ValidForwarded,
     /// What it listens on; ports are unique, except 0.
     pub listeners: Vec<ValidListener>,
 }
@@ -65,6 +69,35 @@ pub struct ValidNode {
     pub zone: Option<Zone>,
     /// The address; unspecified means all.
     pub address: IpAddr,
+}
+
+/// Proxies that are believed about whom a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidTrustedProxies {
+    /// Those proxies.
+    pub from: AddressBlocks,
+    /// The field that they write.
+    pub field: OriginField,
+    /// Whether source-ip conditions look at what they say.
+    pub source_ip: bool,
+}
+
+/// What happens to `Forwarded`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidForwarded {
+    /// Whether something is appended, or the field removed.
+    pub mode: ForwardedFor,
+    /// What the load balancer calls itself in it.
+    pub by: Option<By>,
+}
+
+/// What a load balancer calls itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The node's address and port.
+    Address,
+    /// A name that begins with `_`.
+    Name(Arc<str>),
 }
 
 /// What ALB calls a load balancer's attributes.

@@ -330,6 +330,8 @@ async fn send_head(
             transformed: record.transformed.as_deref(),
             scheme: Scheme::Http,
             ends: request.ends,
+            origin: &request.origin,
+            forwarded: &request.entrance.load_balancer.forwarded,
             trace_id: &record.trace_id,
         },
     );

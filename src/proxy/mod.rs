@@ -47,7 +47,7 @@ use answer::{Answer, error_page};
 use client::{Arrival, Client, Incoming, Stay};
 pub use ends::Ends;
 pub use error::{Fault, ProxyError};
-use headers::{Host, MOST_ADDRESSES, TraceId, address_count};
+use headers::{Host, MOST_ADDRESSES, Origin, TraceId, address_count};
 use pool::Pool;
 use record::RequestRecord;
 use request::{HeadFields, Request};
@@ -222,7 +222,10 @@ impl Proxy {
             let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
             record.received = head.len() as u64;
             record.head = Some(&head);
-            let request = admit(entrance, ends, &head);
+            let trusted = entrance.load_balancer.trusted_proxies.as_ref();
+            let origin = Origin::of(&head, ends, trusted);
+            record.client = origin.client;
+            let request = admit(entrance, ends, origin, &head);
             match self.respond(client, request, &mut record).await {
                 Ok(after) => after,
                 Err(error) => {
@@ -356,6 +359,7 @@ impl Proxy {
 fn admit<'r>(
     entrance: &'r Entrance,
     ends: &'r Ends,
+    origin: Origin,
     head: &'r RequestHead,
 ) -> Result<Request<'r>, ProxyError> {
     let attributes = &entrance.load_balancer.attributes;
@@ -375,6 +379,7 @@ fn admit<'r>(
         host,
         entrance,
         ends,
+        origin,
         idempotent,
         response_timeout: attributes.idle_timeout,
     })

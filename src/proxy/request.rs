@@ -1,9 +1,10 @@
 //! One request and what holds for it from its head to its last byte.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::ends::Ends;
-use super::headers::Host;
+use super::headers::{Host, Origin};
 use crate::config::Attributes;
 use crate::http1::{RequestHead, Version};
 use crate::routing::{Fields, RequestView, Scheme};
@@ -16,6 +17,7 @@ pub(super) struct Request<'r> {
     pub(super) host: Host<'r>,
     pub(super) entrance: &'r Entrance,
     pub(super) ends: &'r Ends,
+    pub(super) origin: Origin,
     /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
     pub(super) idempotent: bool,
     /// How long the target may take to answer, and to go on: set when a group is chosen.
@@ -25,6 +27,14 @@ pub(super) struct Request<'r> {
 impl Request<'_> {
     pub(super) fn attributes(&self) -> &Attributes {
         &self.entrance.load_balancer.attributes
+    }
+
+    /// What source-ip conditions look at.
+    fn source(&self) -> IpAddr {
+        match &self.entrance.load_balancer.trusted_proxies {
+            Some(trusted) if trusted.source_ip => self.origin.client.ip(),
+            _ => self.ends.client.ip(),
+        }
     }
 
     pub(super) fn is_http_1_0(&self) -> bool {
@@ -44,7 +54,7 @@ impl Request<'_> {
                 path => path,
             },
             query: self.head.query(),
-            source: self.ends.client.ip(),
+            source: self.source(),
             fields,
         }
     }

@@ -179,6 +179,8 @@ fn compile_load_balancer(
             })
             .collect(),
         attributes: load_balancer.attributes,
+        trusted_proxies: load_balancer.trusted_proxies.clone(),
+        forwarded: load_balancer.forwarded.clone(),
         listeners,
         admissions,
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::{Attributes, Service, ValidProxyProtocol};
+use crate::config::{Attributes, Service, ValidForwarded, ValidProxyProtocol, ValidTrustedProxies};
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -113,6 +113,10 @@ pub struct LoadBalancer {
     pub nodes: Vec<Node>,
     /// What ALB calls its attributes.
     pub attributes: Attributes,
+    /// Proxies that are believed about whom a request comes from.
+    pub trusted_proxies: Option<ValidTrustedProxies>,
+    /// What happens to `Forwarded`.
+    pub forwarded: ValidForwarded,
     /// In the order of the configuration.
     pub listeners: Vec<Arc<Listener>>,
     /// The client connections that are open, counted over reloads.

@@ -21,4 +21,5 @@ mod refusals;
 mod responses;
 mod timeouts;
 mod transforms;
+mod trusted_proxies;
 mod upgrade;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Listener;
+use super::{Forwarded, Listener, TrustedProxies};
 use crate::config::value::{Size, Span};
 
 /// A load balancer: nodes, listeners, and what ALB calls its attributes.
@@ -39,6 +39,13 @@ pub struct LoadBalancer {
     /// X-Forwarded-For.
     #[serde(default)]
     pub x_forwarded_for_client_port: bool,
+    /// Proxies in front of this load balancer that say whom a request comes from. Default: none, the
+    /// client is who opened the connection.
+    #[serde(default)]
+    pub trusted_proxies: Option<TrustedProxies>,
+    /// What happens to Forwarded (RFC 7239).
+    #[serde(default)]
+    pub forwarded: Forwarded,
     /// ALB: routing.http.preserve_host_header.enabled. Passes Host on untouched; otherwise the
     /// listener's port is appended, or on port 80 and 443 taken away.
     #[serde(default)]

@@ -18,6 +18,7 @@ mod load_balancer;
 mod proxy_protocol;
 mod target_group;
 mod transform;
+mod trusted_proxies;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 pub use cookie_keys::CookieKeys;
@@ -27,6 +28,7 @@ pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath}
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
 pub use target_group::{Algorithm, Connections, Target, TargetGroup, TargetProtocol, ZoneWeight};
 pub use transform::Rewrite;
+pub use trusted_proxies::{Forwarded, OriginField, TrustedProxies};
 
 use super::value::Span;
 

@@ -58,3 +58,36 @@ fn probes_of_the_traffic_port_begin_like_requests_and_those_of_another_port_do_n
     assert_eq!(config.target_groups[0].health_check.proxy_protocol, None);
     assert_eq!(told(&with), [""; 0]);
 }
+
+fn balancer(settings: &str) -> Vec<String> {
+    told_with(
+        "name = \"wp-elb\"",
+        &format!("name = \"wp-elb\"\n{settings}"),
+    )
+}
+
+#[test]
+fn who_is_trusted_is_named_and_what_a_balancer_calls_itself_is_an_address_or_hidden() {
+    assert_eq!(
+        balancer("trusted_proxies = { from = [] }"),
+        ["3:28 no proxy is named"]
+    );
+    assert_eq!(
+        balancer("trusted_proxies = { from = [\"10.0.0.0/8\", \"cdn\"] }"),
+        [
+            "3:43 `cdn` is not an address block: write CIDR such as 10.0.0.0/8, 192.0.2.7 or fd00::/8"
+        ]
+    );
+    for by in ["_", "shop", "_shop.test:80", "10.0.0.1"] {
+        assert_eq!(
+            balancer(&format!(
+                "forwarded = {{ mode = \"append\", by = \"{by}\" }}"
+            )),
+            [format!("3:37 `{by}` is not what a proxy may call itself")]
+        );
+    }
+    for by in ["address", "_shop.1-a_b"] {
+        let settings = format!("forwarded = {{ mode = \"append\", by = \"{by}\" }}");
+        assert_eq!(balancer(&settings), [""; 0]);
+    }
+}

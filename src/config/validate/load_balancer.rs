@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{listener, name, node, range};
+use super::{listener, name, node, range, trusted_proxies};
 use crate::config::document::{Config, LoadBalancer};
 use crate::config::path::Path;
 use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
@@ -34,6 +34,11 @@ pub(super) fn validate(
         valid.push(ValidLoadBalancer {
             nodes: node::validate(load_balancer, &path, report),
             attributes: attributes(load_balancer, &path, report),
+            trusted_proxies: load_balancer
+                .trusted_proxies
+                .as_ref()
+                .and_then(|settings| trusted_proxies::validate(settings, &path, report)),
+            forwarded: trusted_proxies::forwarded(&load_balancer.forwarded, &path, report),
             listeners: listener::validate(load_balancer, &user, &path, groups, report),
             name: user.name,
         });

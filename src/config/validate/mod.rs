@@ -24,6 +24,7 @@ mod socket;
 mod target;
 mod target_group;
 mod transform;
+mod trusted_proxies;
 mod zone_policy;
 
 use self::groups::Groups;

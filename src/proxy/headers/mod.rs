@@ -3,9 +3,11 @@
 //! [`to_target`] and [`to_client`] write the head that goes on; [`Host`], [`forwarded_for`] and
 //! [`TraceId`] are its parts that follow rules of ALB's own. Plain functions of plain values.
 
+mod forwarded;
 mod forwarded_for;
 mod grpc;
 mod host;
+mod origin;
 mod to_client;
 mod to_target;
 mod trace_id;
@@ -13,6 +15,7 @@ mod trace_id;
 pub(super) use forwarded_for::{MOST_ADDRESSES, address_count};
 pub(super) use grpc::is_grpc;
 pub(super) use host::Host;
+pub(super) use origin::Origin;
 pub(super) use to_client::{BodyCoding, ToClient, to_client};
 pub(super) use to_target::{ToTarget, to_target};
 pub(super) use trace_id::TraceId;

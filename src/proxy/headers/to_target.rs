@@ -1,8 +1,9 @@
 //! The head that a target sees.
 
+use super::forwarded::{Hop, push_forwarded};
 use super::forwarded_for::push_forwarded_for;
-use super::{Host, TraceId, push_field, push_lines, push_number};
-use crate::config::Attributes;
+use super::{Host, Origin, TraceId, push_field, push_lines, push_number};
+use crate::config::{Attributes, ForwardedFor, ValidForwarded};
 use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
 use crate::proxy::ends::Ends;
 use crate::routing::{Scheme, Transformed};
@@ -15,6 +16,8 @@ pub(in crate::proxy) struct ToTarget<'a> {
     pub(in crate::proxy) transformed: Option<&'a Transformed>,
     pub(in crate::proxy) scheme: Scheme,
     pub(in crate::proxy) ends: &'a Ends,
+    pub(in crate::proxy) origin: &'a Origin,
+    pub(in crate::proxy) forwarded: &'a ValidForwarded,
     pub(in crate::proxy) trace_id: &'a TraceId,
 }
 
@@ -51,8 +54,16 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
         true => (Scheme::Https, facts.ends.destination.port()),
         false => (facts.scheme, facts.ends.node.port()),
     };
+    let hop = Hop {
+        ends: facts.ends,
+        host: facts.host,
+        scheme,
+        with_port: attributes.client_port,
+    };
+    push_forwarded(out, head, facts.forwarded, &hop);
+    let scheme = facts.origin.scheme.unwrap_or(scheme);
     push_field(out, b"X-Forwarded-Proto", scheme.as_str().as_bytes());
-    push_number(out, b"X-Forwarded-Port", port);
+    push_number(out, b"X-Forwarded-Port", facts.origin.port.unwrap_or(port));
     push_field(out, b"X-Amzn-Trace-Id", facts.trace_id.as_bytes());
     out.extend_from_slice(b"\r\n");
 }
@@ -123,6 +134,7 @@ fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
         | FieldName::XForwardedProto
         | FieldName::XForwardedPort
         | FieldName::XAmznTraceId => false,
+        FieldName::Forwarded => facts.forwarded.mode == ForwardedFor::Preserve,
         FieldName::Expect => !head.expects_continue(),
         known if known.is_hop_by_hop() => false,
         _ if facts.attributes.drop_invalid_header_fields && !field.has_valid_name() => false,
