@@ -137,7 +137,7 @@ pub struct TargetMetrics {
     pub response_time: Histogram,
     /// Connections that could not be made (those of probes are not counted).
     pub connection_errors: IntCounter,
-    /// Requests sent to an unhealthy target because none was healthy.
+    /// Requests sent to any target, healthy or not, because too few were healthy.
     pub unhealthy_routing_requests: IntCounter,
     /// Requests that met a connection which the target had closed, and were sent again on a fresh
     /// one. Each would have been a 502.
@@ -256,7 +256,7 @@ impl Families {
             )?,
             unhealthy_routing_requests: r.counter(
                 "elbow_unhealthy_routing_requests_total",
-                "Requests sent to an unhealthy target because none was healthy. \
+                "Requests sent to any target, healthy or not, because too few were healthy. \
                  ALB: UnhealthyRoutingRequestCount.",
                 &[],
             )?,

@@ -15,14 +15,14 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Takes a place at the target. `fail_open` says that the target was chosen although it is
-    /// unhealthy, because no other was better.
+    /// Takes a place at the target. `fail_open` says that it was chosen without regard to its health,
+    /// because too few targets are healthy.
     pub fn new(target: Arc<Target>, fail_open: bool) -> Self {
         target.state.enter();
         Self { target, fail_open }
     }
 
-    /// Whether the target was chosen although unhealthy (ALB: `UnhealthyRoutingRequestCount`).
+    /// Whether the target was chosen without regard to its health (ALB: `UnhealthyRoutingRequestCount`).
     pub fn is_fail_open(&self) -> bool {
         self.fail_open
     }

@@ -10,6 +10,7 @@
 //! Nothing here probes: outcomes of health checks arrive at the target's state by themselves.
 
 mod eligible;
+mod failover;
 mod group_state;
 mod handover;
 mod health_check;
@@ -31,6 +32,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use failover::{Failover, Minimum, Standing};
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use matcher::{Matcher, MatcherError};
 pub use pick_error::PickError;
@@ -43,8 +45,9 @@ use crate::target::{
     HealthReason, Lease, ProbeRecord, Target, TargetHealth, TargetKey, Thresholds, Transition, Zone,
 };
 use eligible::Eligible;
-use group_state::GroupState;
+use group_state::{Entry, GroupState};
 use handover::Handover;
+use survey::Survey;
 
 /// When a pick is made, and the lot that it draws: both come from outside.
 #[derive(Clone, Copy, Debug)]
@@ -259,6 +262,14 @@ impl TargetGroup {
 
     fn count(&self, zone: Option<&Zone>, health: TargetHealth) -> usize {
         self.health().filter(|seen| *seen == (zone, health)).count()
+    }
+
+    /// How the group stands for requests that enter through a node in this zone: whether it has as
+    /// many healthy targets as it needs.
+    pub fn standing_for(&self, entry: Option<&Zone>, now: Instant) -> Standing {
+        let entry = entry.map_or(Entry::NoZone, |zone| Entry::Zone(zone.clone()));
+        let survey = Survey::new(&self.settings, &self.scope, &self.targets, &self.state, now);
+        survey.standing(&entry)
     }
 
     /// How far a target is in slow start at `now`, if it is.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::ZoneWeights;
+use super::{Failover, ZoneWeights};
 use crate::balance::Algorithm;
 use crate::proxy_protocol::Version;
 
@@ -18,8 +18,10 @@ pub struct Settings {
     pub algorithm: Algorithm,
     /// How the traffic of a node is spread over the zones.
     pub zones: ZonePolicy,
-    /// Whether unhealthy targets take requests while none is healthy (ALB does so).
+    /// Whether unhealthy targets take requests while too few are healthy (ALB does so).
     pub fail_open: bool,
+    /// How many healthy targets are too few.
+    pub failover: Failover,
     /// Whether targets are probed: [`HealthCheck::enabled`](super::HealthCheck::enabled). Targets
     /// that are not are `unavailable` and take requests.
     pub health_checked: bool,
@@ -50,6 +52,7 @@ impl Settings {
             algorithm: Algorithm::default(),
             zones: ZonePolicy::default(),
             fail_open: true,
+            failover: Failover::default(),
             health_checked: true,
             deregistration_delay: Duration::from_secs(300),
             slow_start: None,

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::group_state::{Entry, GroupState, PoolName};
 use super::route::{Pool, Route};
 use super::slow_start;
-use super::{PickError, Scope, Settings, ZonePolicy};
+use super::{PickError, Scope, Settings, Standing, ZonePolicy};
 use crate::target::{Target, TargetHealth, Zone};
 
 /// The targets of a group as they are at one moment.
@@ -36,7 +36,7 @@ struct Seen<'a> {
 enum Admission {
     /// The healthy ones, and those that are not checked.
     Healthy,
-    /// The unhealthy ones, for want of better.
+    /// The unhealthy ones as well, for want of better.
     FailOpen,
 }
 
@@ -96,6 +96,41 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// How the group stands for requests that enter there.
+    pub(super) fn standing(&self, entry: &Entry) -> Standing {
+        let (healthy, registered) = self.count(|target| self.reaches(entry, target));
+        let failover = &self.settings.failover;
+        Standing {
+            healthy,
+            registered,
+            healthy_dns: failover.dns.is_met(healthy, registered),
+            healthy_routing: failover.routing.is_met(healthy, registered),
+        }
+    }
+
+    /// Whether requests that enter there may go to the target, were it healthy.
+    fn reaches(&self, entry: &Entry, target: &Target) -> bool {
+        match (&self.settings.zones, entry) {
+            (ZonePolicy::CrossZone | ZonePolicy::PreferLocal, _)
+            | (ZonePolicy::OwnZone, Entry::NoZone) => true,
+            (ZonePolicy::OwnZone, _) => serves(target, entry.zone()),
+            (ZonePolicy::Weighted(weights), _) => weights.table(entry.zone()).is_none_or(|table| {
+                let mut zones = table.iter().filter(|(_, weight)| **weight > 0);
+                zones.any(|(zone, _)| serves(target, Some(zone)))
+            }),
+        }
+    }
+
+    /// How many of the targets in reach are healthy, and how many there are.
+    fn count(&self, in_reach: impl Fn(&Target) -> bool) -> (usize, usize) {
+        let counted = || {
+            let weighing = self.seen.iter().filter(|seen| seen.counts());
+            weighing.filter(|seen| in_reach(seen.target))
+        };
+        let healthy = counted().filter(|seen| seen.is_admitted(Admission::Healthy));
+        (healthy.count(), counted().count())
+    }
+
     fn cross_zone(&self) -> Result<Route, PickError> {
         let admission = self.admit(|_| true)?;
         let pool = self.pool(admission, &Entry::NoZone, PoolName::All, |_| true);
@@ -109,12 +144,12 @@ impl<'a> Survey<'a> {
     }
 
     /// A zone without a target that takes requests leaves its share to the others in proportion,
-    /// and so does one for the part that its targets do not take yet in slow start; a zone that the table does not name, or names with 0, gets nothing. Only if none of the
-    /// zones with a weight has a healthy target, they fail open together.
+    /// and so does one for the part that its targets do not take yet in slow start; a zone that
+    /// the table does not name, or names with 0, gets nothing. Only if all zones with a weight
+    /// together have too few healthy targets, they fail open together.
     fn weighted(&self, entry: &Entry, table: &BTreeMap<Zone, u32>) -> Result<Route, PickError> {
         let weighted = || table.iter().filter(|(_, weight)| **weight > 0);
-        let admission =
-            self.admit(|target| weighted().any(|(zone, _)| serves(target, Some(zone))))?;
+        let admission = self.admit(|target| self.reaches(entry, target))?;
         let pools = weighted().map(|(zone, weight)| {
             let name = PoolName::Zone(zone.clone());
             let pool = self.pool(admission, entry, name, |target| serves(target, Some(zone)));
@@ -166,7 +201,9 @@ impl<'a> Survey<'a> {
         if weighing().next().is_none() {
             return Err(PickError::ZeroWeight);
         }
-        if weighing().any(|seen| seen.is_admitted(Admission::Healthy)) {
+        let (healthy, registered) = self.count(&in_reach);
+        let enough = self.settings.failover.routing.is_met(healthy, registered);
+        if healthy > 0 && (enough || !self.settings.fail_open) {
             return Ok(Admission::Healthy);
         }
         match weighing().any(|seen| seen.is_admitted(Admission::FailOpen)) {
@@ -218,19 +255,21 @@ impl Seen<'_> {
         self.target.weight * self.part
     }
 
+    /// Whether it is one of those of which enough have to be healthy.
+    fn counts(&self) -> bool {
+        let used = !matches!(self.health, TargetHealth::Draining | TargetHealth::Unused);
+        used && self.target.weight > 0
+    }
+
     fn is_registered(&self) -> bool {
         self.health != TargetHealth::Draining
     }
 
     fn is_admitted(&self, admission: Admission) -> bool {
-        let health = match admission {
-            Admission::Healthy => {
-                matches!(
-                    self.health,
-                    TargetHealth::Healthy | TargetHealth::Unavailable
-                )
-            }
-            Admission::FailOpen => self.health == TargetHealth::Unhealthy,
+        let health = match self.health {
+            TargetHealth::Healthy | TargetHealth::Unavailable => true,
+            TargetHealth::Unhealthy => admission == Admission::FailOpen,
+            TargetHealth::Initial | TargetHealth::Unused | TargetHealth::Draining => false,
         };
         health && self.target.weight > 0
     }

@@ -62,6 +62,10 @@ pub struct LoadBalancer {
     /// HTTP listeners, where ALB has none, for those that begin with it (prior knowledge).
     #[serde(default = "default::yes")]
     pub http2: bool,
+    /// ALB: load_balancing.cross_zone.enabled, which AWS keeps on. What the target groups have that
+    /// do not say it themselves.
+    #[serde(default = "default::yes")]
+    pub cross_zone: bool,
     /// The most client connections at a time. Default: no limit of its own.
     #[schemars(range(min = 1))]
     #[serde(default)]
@@ -136,6 +140,10 @@ pub struct Node {
 mod default {
     use super::Span;
 
+    pub(super) fn yes() -> bool {
+        true
+    }
+
     pub(super) fn idle_timeout() -> Span {
         Span::from_secs(60)
     }
@@ -146,9 +154,5 @@ mod default {
 
     pub(super) fn header_timeout() -> Span {
         Span::from_secs(60)
-    }
-
-    pub(super) fn yes() -> bool {
-        true
     }
 }

@@ -17,6 +17,7 @@ mod listener;
 mod load_balancer;
 mod proxy_protocol;
 mod target_group;
+mod target_group_health;
 mod transform;
 mod trusted_proxies;
 
@@ -26,7 +27,13 @@ pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
 pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
-pub use target_group::{Algorithm, Connections, Target, TargetGroup, TargetProtocol, ZoneWeight};
+pub use target_group::{
+    Algorithm, Connections, CrossZone, FromLoadBalancer, Target, TargetGroup, TargetProtocol,
+    ZoneWeight,
+};
+pub use target_group_health::{
+    DnsFailover, MinimumHealthyTargets, Off, TargetGroupHealth, Threshold, UnhealthyStateRouting,
+};
 pub use transform::Rewrite;
 pub use trusted_proxies::{Forwarded, OriginField, TrustedProxies};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HealthCheck, ProxyProtocolVersion};
+use super::{HealthCheck, ProxyProtocolVersion, TargetGroupHealth};
 use crate::config::value::Span;
 
 /// A target group.
@@ -23,8 +23,9 @@ pub struct TargetGroup {
     #[serde(default)]
     pub algorithm: Algorithm,
     /// ALB: load_balancing.cross_zone.enabled. When false, a node sends only to its own zone.
-    #[serde(default = "default::yes")]
-    pub cross_zone: bool,
+    /// "load_balancer" (ALB: use_load_balancer_configuration) leaves it to the load balancer.
+    #[serde(default)]
+    pub cross_zone: CrossZone,
     /// How much of a node's traffic goes to which zone: `{ zone = weight }` for every node alike,
     /// or `{ entry_zone = { zone = weight } }`. Excludes `cross_zone = false` and `prefer_local`.
     #[serde(default)]
@@ -33,9 +34,13 @@ pub struct TargetGroup {
     /// proportion as it loses it.
     #[serde(default)]
     pub prefer_local: bool,
-    /// Send to all targets when none is healthy (ALB); false answers 503 instead (Classic).
+    /// Send to all targets when too few are healthy (ALB); false answers 503 instead when none is
+    /// (Classic).
     #[serde(default = "default::yes")]
     pub fail_open: bool,
+    /// How many healthy targets the group needs.
+    #[serde(default)]
+    pub target_group_health: TargetGroupHealth,
     /// ALB: deregistration_delay.timeout_seconds, 0s-3600s. How long a target that is taken out may
     /// go on with its requests in flight, or with its connections in a group of protocol TCP.
     #[serde(default = "default::deregistration_delay")]
@@ -110,6 +115,30 @@ pub enum Algorithm {
     WeightedRandom,
 }
 
+/// Whether a node sends to the targets of all zones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum CrossZone {
+    /// As it is said here.
+    Enabled(bool),
+    /// As the load balancer has it.
+    Inherited(FromLoadBalancer),
+}
+
+impl Default for CrossZone {
+    fn default() -> Self {
+        Self::Inherited(FromLoadBalancer::LoadBalancer)
+    }
+}
+
+/// The word for a setting that the load balancer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FromLoadBalancer {
+    /// "load_balancer".
+    LoadBalancer,
+}
+
 /// A zone's weight, or an entry zone's own table of them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
@@ -130,7 +159,8 @@ pub struct Target {
     pub id: Option<String>,
     /// `10.0.0.6:80`, `[fd00::6]:80`, or `name:80`.
     pub address: String,
-    /// Its availability zone. Default: none, it serves all zones alike.
+    /// Its availability zone. Default: none, it serves all zones alike. "all" means the same, and
+    /// that cross-zone load balancing stays on.
     #[serde(default)]
     pub zone: Option<String>,
     /// Its share relative to the others, 0-999; 0 takes no new requests.

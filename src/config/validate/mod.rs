@@ -23,6 +23,7 @@ mod slow_start;
 mod socket;
 mod target;
 mod target_group;
+mod target_group_health;
 mod transform;
 mod trusted_proxies;
 mod zone_policy;

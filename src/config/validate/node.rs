@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::name;
 use super::report::Report;
+use super::zone_policy::ALL;
 use crate::config::document::{LoadBalancer, Node};
 use crate::config::path::Path;
 use crate::config::valid::ValidNode;
@@ -24,6 +25,11 @@ pub(super) fn validate(
     for (index, node) in nodes.iter().enumerate() {
         let path = path.index(index);
         name::zone(report, &path.key("zone"), node.zone.as_deref());
+        if node.zone.as_deref() == Some(ALL) {
+            let message = "a node stands in one zone; `all` is for targets";
+            let help = "leave `zone` out for a node that serves all zones alike";
+            report.refuse(path.key("zone"), message, help);
+        }
         overlap(node.address, &nodes[..index], &path, report);
     }
     zones(nodes, &path, report);

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::report::Report;
-use super::zone_policy::Surroundings;
+use super::zone_policy::{ALL, Surroundings};
 use super::{address, name, range};
 use crate::config::document::{Target, TargetGroup};
 use crate::config::path::Path;
 use crate::config::suggest::listed;
 use crate::target::TargetKey;
-use crate::target_group::Registration;
+use crate::target_group::{Registration, ZonePolicy};
 
 /// Checks the targets of one group.
 pub(super) fn validate(
     group: &TargetGroup,
     around: &Surroundings<'_>,
+    zones: Option<&ZonePolicy>,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Vec<Registration> {
@@ -23,7 +24,10 @@ pub(super) fn validate(
     let mut registrations = Vec::with_capacity(group.targets.len());
     for (index, target) in group.targets.iter().enumerate() {
         let path = path.index(index);
-        zone(target, around, &path.key("zone"), report);
+        match target.zone.as_deref() {
+            Some(ALL) => all_zones(zones, &path.key("zone"), report),
+            _ => zone(target, around, &path.key("zone"), report),
+        }
         range::number(report, &path.key("weight"), target.weight, 0..=999);
         let Some(registration) = registration(target, &path, report) else {
             continue;
@@ -60,10 +64,23 @@ fn registration(target: &Target, path: &Path<'_>, report: &mut Report<'_>) -> Op
             id: id.into(),
             port: address.port(),
         },
-        zone: target.zone.as_deref().map(Into::into),
+        zone: target
+            .zone
+            .as_deref()
+            .filter(|zone| *zone != ALL)
+            .map(Into::into),
         weight: target.weight,
         address,
     })
+}
+
+/// ALB does not let cross-zone load balancing be off while a target is in the zone `all`.
+fn all_zones(zones: Option<&ZonePolicy>, path: &Path<'_>, report: &mut Report<'_>) {
+    if zones == Some(&ZonePolicy::OwnZone) {
+        let message = "a target in the zone `all` needs cross-zone load balancing";
+        let help = "leave `zone` out: without cross-zone the target then counts to every zone";
+        report.refuse(path, message, help);
+    }
 }
 
 /// A zone without a node is what ALB calls not enabled.

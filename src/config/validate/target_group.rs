@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
-use super::{health_check, name, range, slow_start, target};
+use super::{health_check, name, range, slow_start, target, target_group_health};
 use crate::balance;
 use crate::config::document::{
     self, Algorithm, Config, Connections, ProxyProtocolVersion, TargetGroup,
@@ -56,8 +56,9 @@ fn target_group(
     let slow_start = slow_start::validate(group, path, report);
     for_its_protocol(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
+    let failover = target_group_health::validate(group, path, report);
     let health_check = health_check::validate(group, path, report);
-    let registrations = target::validate(group, &surroundings, path, report);
+    let registrations = target::validate(group, &surroundings, zones.as_ref(), path, report);
     let mut health_check = health_check?;
     let proxy_protocol = group.proxy_protocol.map(|version| match version {
         ProxyProtocolVersion::V1 => Version::V1,
@@ -77,6 +78,7 @@ fn target_group(
         },
         zones: zones?,
         fail_open: group.fail_open,
+        failover,
         health_checked: health_check.enabled,
         slow_start,
         deregistration_delay: group.deregistration_delay.0,

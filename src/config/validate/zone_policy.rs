@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::User;
 use super::report::Report;
-use crate::config::document::{Config, Node, TargetGroup, ZoneWeight};
+use crate::config::document::{Config, CrossZone, Node, TargetGroup, ZoneWeight};
 use crate::config::path::Path;
 use crate::config::suggest::{listed, nearest};
 use crate::target::Zone;
@@ -14,6 +14,8 @@ use crate::target_group::{ZonePolicy, ZoneWeights, ZoneWeightsError};
 pub(super) struct Surroundings<'a> {
     /// The name of the load balancer that uses the group, if one does.
     pub(super) load_balancer: Option<&'a str>,
+    /// Whether its nodes send to the targets of all zones, unless a group says otherwise.
+    pub(super) cross_zone: bool,
     /// Whether the nodes reach every zone, because one of them, or none, stands in none.
     pub(super) all_zones: bool,
     /// The zones in which the nodes stand.
@@ -29,6 +31,7 @@ impl<'a> Surroundings<'a> {
         let zones_of_targets = group.targets.iter();
         Self {
             load_balancer: load_balancer.map(|balancer| balancer.name.as_str()),
+            cross_zone: load_balancer.is_none_or(|balancer| balancer.cross_zone),
             all_zones: nodes.iter().all(|node| node.zone.is_none())
                 || nodes.iter().any(|node| node.zone.is_none()),
             nodes: nodes
@@ -37,10 +40,14 @@ impl<'a> Surroundings<'a> {
                 .collect(),
             targets: zones_of_targets
                 .filter_map(|target| target.zone.as_deref())
+                .filter(|zone| *zone != ALL)
                 .collect(),
         }
     }
 }
+
+/// The zone of a target that serves all of them.
+pub(super) const ALL: &str = "all";
 
 /// Checks the three settings that exclude one another.
 pub(super) fn validate(
@@ -50,14 +57,17 @@ pub(super) fn validate(
     report: &mut Report<'_>,
 ) -> Option<ZonePolicy> {
     let weighted = !group.zone_weights.is_empty();
+    let off = group.cross_zone == CrossZone::Enabled(false);
+    let inherited = matches!(group.cross_zone, CrossZone::Inherited(_));
     let written = [
-        (!group.cross_zone, "cross_zone", "cross_zone = false"),
+        (off, "cross_zone", "cross_zone = false"),
         (weighted, "zone_weights", "zone_weights"),
         (group.prefer_local, "prefer_local", "prefer_local = true"),
     ];
     let written: Vec<_> = written.into_iter().filter(|(is, ..)| *is).collect();
     let weights = weighted.then(|| weights(group, around, &path.key("zone_weights"), report));
     match written[..] {
+        [] if inherited && !around.cross_zone => Some(ZonePolicy::OwnZone),
         [] => Some(ZonePolicy::CrossZone),
         [(_, "zone_weights", _)] => weights.flatten().map(ZonePolicy::Weighted),
         [(_, key, setting)] => {

@@ -8,6 +8,7 @@
 )]
 
 mod eligibility;
+mod failover;
 mod properties;
 mod reload;
 mod slow_start;
@@ -20,7 +21,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::{
-    Moment, PickError, Registration, Scope, Settings, TargetGroup, ZonePolicy, ZoneWeights,
+    Failover, Minimum, Moment, PickError, Registration, Scope, Settings, TargetGroup, ZonePolicy,
+    ZoneWeights,
 };
 use crate::balance::Algorithm;
 use crate::target::{
