@@ -2,7 +2,8 @@
 
 use super::client::Client;
 use super::date;
-use super::headers::{BodyCoding, push_field, push_number};
+use super::error::ProxyError;
+use super::headers::{BodyCoding, grpc_status, push_field, push_number};
 use super::record::RequestRecord;
 use crate::http1::{RequestHead, Version};
 use crate::net::buffers;
@@ -31,6 +32,26 @@ impl Client {
         let (_, mut writer) = self.wire.split();
         let (body, end) = (body.as_bytes(), Some(&b""[..]));
         let sending = writer.start(&mut out, BodyCoding::Plain, body, end, &record.sent);
+        let _ = self.vigil.wait(SENDING, sending).await;
+        buffers::give(out);
+    }
+
+    /// Ends a gRPC call with the status that stands for the error. gRPC's own answers have the HTTP
+    /// status 200 whatever happened, and no body (gRPC: "Trailers-Only"); log and metrics show the
+    /// HTTP status that ALB has for the error.
+    pub(super) async fn answer_call(&mut self, error: &ProxyError, record: &mut RequestRecord<'_>) {
+        record.answered_by_balancer(error.status());
+        let mut out = buffers::take();
+        out.extend_from_slice(b"HTTP/1.1 200 \r\n");
+        push_field(&mut out, b"Server", b"elbow");
+        push_field(&mut out, b"Date", &date::now());
+        push_field(&mut out, b"Content-Type", b"application/grpc");
+        push_number(&mut out, b"grpc-status", grpc_status(error));
+        push_field(&mut out, b"grpc-message", error.reason().as_bytes());
+        out.extend_from_slice(b"\r\n");
+        let (_, mut writer) = self.wire.split();
+        let end = Some(&b""[..]);
+        let sending = writer.start(&mut out, BodyCoding::Plain, b"", end, &record.sent);
         let _ = self.vigil.wait(SENDING, sending).await;
         buffers::give(out);
     }
@@ -74,10 +95,11 @@ pub(super) fn error_page(status: u16) -> String {
     )
 }
 
-/// The reason phrase; 460 and 463 are ALB's own.
+/// The reason phrase; 460, 463 and 464 are ALB's own.
 fn reason(status: u16) -> &'static str {
     match status {
         460 => "Client Closed Request",
+        464 => "Incompatible Protocol Versions",
         463 => "Too Many Forwarded Addresses",
         _ => http::StatusCode::from_u16(status)
             .ok()

@@ -111,6 +111,7 @@ impl Download<'_, '_> {
         let head = self.patience.wait(limit, busy, head).await?;
         head?.map_err(|cut| match cut {
             HeadCut::Closed => ProxyError::TargetClosed,
+            HeadCut::Unprocessed => ProxyError::TargetRefused,
             HeadCut::Refused(error) => ProxyError::ResponseHead(error),
         })
     }
@@ -180,8 +181,10 @@ impl Download<'_, '_> {
         let end = found.done.then(|| body.trailers());
         self.answer(head, &buffer, decided, found.content, end)
             .await?;
-        let reuse = (head.keeps_alive() && framing != Framing::UntilClose && !extra)
-            .then(|| reuse(head, &buffer));
+        // A stream goes with its request.
+        let kept = matches!(self.target, BodyReader::Http1(_)) && head.keeps_alive();
+        let reuse =
+            (kept && framing != Framing::UntilClose && !extra).then(|| reuse(head, &buffer));
         let clean = self.body(&mut body, coding, &mut buffer).await?;
         buffers::give(buffer);
         Ok(Downloaded::Response {

@@ -69,6 +69,15 @@ pub enum ProxyError {
     /// The target closed or reset the connection before its response began.
     #[error("the target closed the connection before it answered")]
     TargetClosed,
+    /// The target says that it has not begun with the request.
+    #[error("the target refused the request unprocessed")]
+    TargetRefused,
+    /// The client speaks a version of HTTP that the group's targets do not take.
+    #[error("the client's version of HTTP does not fit the target group's")]
+    ProtocolVersion,
+    /// The deadline of a gRPC call (`grpc-timeout`) has passed.
+    #[error("the call's deadline has passed")]
+    DeadlineExceeded,
     /// The target did not answer in time.
     #[error("the target did not answer in time")]
     TargetTimeout,
@@ -109,13 +118,15 @@ impl ProxyError {
             Self::ClientTimeout => 408,
             Self::ClientClosed => 460,
             Self::TooManyAddresses => 463,
+            Self::ProtocolVersion => 464,
             Self::Transform(_) => 500,
             Self::RedirectTooLong => 507,
             Self::NoTarget(_) | Self::NoListener => 503,
-            Self::TargetConnectTimeout | Self::TargetTimeout => 504,
+            Self::TargetConnectTimeout | Self::TargetTimeout | Self::DeadlineExceeded => 504,
             Self::Unresolved
             | Self::TargetConnect(_)
             | Self::TargetClosed
+            | Self::TargetRefused
             | Self::TargetUnhealthy
             | Self::ResponseHead(_)
             | Self::ResponseBody(_)
@@ -143,6 +154,9 @@ impl ProxyError {
             Self::TargetConnect(_) => "TargetConnectionError",
             Self::TargetConnectTimeout => "TargetConnectionTimeout",
             Self::TargetClosed => "TargetClosed",
+            Self::TargetRefused => "TargetRefusedRequest",
+            Self::ProtocolVersion => "ProtocolVersionMismatch",
+            Self::DeadlineExceeded => "DeadlineExceeded",
             Self::TargetTimeout => "TargetTimeout",
             Self::TargetUnhealthy => "TargetTurnedUnhealthy",
             Self::ResponseHead(_) => "ResponseHeadInvalid",
@@ -218,6 +232,9 @@ mod tests {
             (E::TargetConnect(refused()), 502, Fault::Target),
             (E::TargetConnectTimeout, 504, Fault::Target),
             (E::TargetClosed, 502, Fault::Target),
+            (E::TargetRefused, 502, Fault::Target),
+            (E::ProtocolVersion, 464, Fault::Client),
+            (E::DeadlineExceeded, 504, Fault::Target),
             (E::TargetTimeout, 504, Fault::Target),
             (E::TargetUnhealthy, 502, Fault::Target),
             (E::ResponseHead(HeadError::Malformed), 502, Fault::Target),

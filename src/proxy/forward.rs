@@ -1,18 +1,22 @@
 //! Forwarding: a target, a connection, the request, the response; and once more if that is safe.
 
+use std::future::Future;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus::IntCounter;
 use smallvec::SmallVec;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::client::Client;
 use super::destination::Destination;
 use super::download::{Download, Downloaded, Progress};
 use super::error::ProxyError;
-use super::headers::{ToTarget, to_target};
+use super::headers::{ToTarget, grpc_timeout, to_target};
+use super::http2;
 use super::patience::{Patience, never};
 use super::pool::Connection;
 use super::record::RequestRecord;
@@ -27,6 +31,7 @@ use crate::routing::Scheme;
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
 use crate::target_group::Moment;
+use crate::target_group::ProtocolVersion;
 
 /// A failed attempt, and how far it came.
 #[derive(Debug)]
@@ -66,15 +71,22 @@ impl Proxy {
         record: &mut RequestRecord<'r>,
     ) -> Result<After, ProxyError> {
         record.group = Some(group);
+        if !takes(group.settings().version, request) {
+            return Err(ProxyError::ProtocolVersion);
+        }
         let idle = request.attributes().idle_timeout;
         request.response_timeout = group.settings().response_timeout.unwrap_or(idle);
         let mut upload = Upload::new(request.head)?;
         if request.head.expects_continue() && !upload.is_read() {
             client.tell_to_continue(record).await?;
         }
-        let outcome = self
-            .attempts(client, request, group, &mut upload, record)
-            .await;
+        let attempts = self.attempts(client, request, group, &mut upload, record);
+        let outcome = match deadline(request) {
+            None => attempts.await,
+            Some(deadline) => timeout(deadline, attempts)
+                .await
+                .unwrap_or(Err(ProxyError::DeadlineExceeded)),
+        };
         record.received += upload.received();
         // An error's answer may keep the connection, too.
         if upload.is_read() && !matches!(outcome, Ok(After::Close | After::Linger)) {
@@ -170,17 +182,21 @@ impl Proxy {
         record.target(address, attempt.lease.zone.as_ref());
         let version = attempt.group.settings().proxy_protocol;
         let destination = Destination::new(address, version, request.ends);
-        let pooled = match attempt.fresh {
-            true => None,
-            false => self.pool.take(&destination, !request.idempotent),
+        let connection = match attempt.group.settings().version {
+            ProtocolVersion::Http1 => {
+                let certain = !request.idempotent;
+                let pooled = (!attempt.fresh).then(|| self.pool.take(&destination, certain));
+                match pooled.flatten() {
+                    Some(connection) => Ok(connection),
+                    None => connect(client, attempt, &destination).await,
+                }
+            }
+            ProtocolVersion::Http2 | ProtocolVersion::Grpc => {
+                self.stream(client, request, attempt, &destination).await
+            }
         };
-        let mut connection = match pooled {
-            Some(connection) => connection,
-            None => connect(client, attempt, &destination)
-                .await
-                .map_err(Failure::before_sending)?,
-        };
-        let reused = connection.served > 0;
+        let mut connection = connection.map_err(Failure::before_sending)?;
+        let reused = connection.served > 0 && !attempt.fresh;
         let exchanged = exchange(client, &mut connection, request, attempt, upload, record).await;
         match exchanged {
             Ok(Downloaded::Response { keep_alive, reuse }) => {
@@ -229,21 +245,71 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// A stream on a connection to the attempt's target that speaks HTTP/2, made if there is none.
+    async fn stream(
+        &self,
+        client: &mut Client,
+        request: &Request<'_>,
+        attempt: &Attempt<'_>,
+        destination: &Destination,
+    ) -> Result<Connection, ProxyError> {
+        if let Some(stream) = self.shared.stream(destination) {
+            return Ok(Connection::stream(stream, true, attempt.metrics));
+        }
+        let attributes = request.attributes();
+        let wanted = http2::Wanted {
+            destination,
+            target: &attempt.lease.state,
+            metrics: attempt.metrics,
+            rest: attributes.idle_timeout,
+            most_fields: attributes.limits.response_headers,
+        };
+        let (stream, shared) = connected(client, attempt, self.shared.connect(&wanted)).await?;
+        Ok(Connection::stream(stream, shared, attempt.metrics))
+    }
+}
+
+/// Whether a group takes the request (AWS: "Listeners for your Application Load Balancers").
+fn takes(version: ProtocolVersion, request: &Request<'_>) -> bool {
+    match version {
+        ProtocolVersion::Http1 => !request.grpc,
+        ProtocolVersion::Http2 => request.head.version().has_streams(),
+        ProtocolVersion::Grpc => {
+            request.head.version().has_streams() && request.head.has_method("POST")
+        }
+    }
+}
+
+/// How long a gRPC call may take, if its client says so.
+fn deadline(request: &Request<'_>) -> Option<Duration> {
+    request.grpc.then(|| grpc_timeout(request.head)).flatten()
+}
+
 /// Makes a connection to the attempt's target.
 async fn connect(
     client: &mut Client,
     attempt: &Attempt<'_>,
     destination: &Destination,
 ) -> Result<Connection, ProxyError> {
+    let stream = connected(client, attempt, destination.connect()).await?;
+    Ok(Connection::new(stream, Arc::clone(attempt.metrics)))
+}
+
+/// Waits for a connection to the attempt's target.
+async fn connected<T>(
+    client: &mut Client,
+    attempt: &Attempt<'_>,
+    connecting: impl Future<Output = io::Result<T>>,
+) -> Result<T, ProxyError> {
     let mut patience = Patience {
         vigil: &mut client.vigil,
         lease: attempt.lease,
         may_leave: attempt.may_leave,
     };
     let limit = attempt.group.settings().connect_timeout;
-    let connected = patience.wait(limit, never, destination.connect()).await;
-    let error = match connected {
-        Ok(Ok(stream)) => return Ok(Connection::new(stream, Arc::clone(attempt.metrics))),
+    let error = match patience.wait(limit, never, connecting).await {
+        Ok(Ok(connection)) => return Ok(connection),
         Ok(Err(error)) => ProxyError::TargetConnect(error),
         Err(ProxyError::TargetTimeout) => ProxyError::TargetConnectTimeout,
         Err(error) => return Err(error),
@@ -339,7 +405,9 @@ async fn send_head(
         upload.join(&mut out);
     }
     let sent = AtomicU64::new(0);
-    let sending = target.request(&out, request.head.framing().is_empty(), &sent);
+    let ended = request.head.framing().is_empty();
+    let switches = request.head.upgrade().is_some();
+    let sending = target.request(&out, ended, switches, &sent);
     let outcome = patience
         .wait(request.response_timeout, never, sending)
         .await;

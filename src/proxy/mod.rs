@@ -47,7 +47,7 @@ use answer::{Answer, error_page};
 use client::{Arrival, Client, Incoming, Stay};
 pub use ends::Ends;
 pub use error::{Fault, ProxyError};
-use headers::{Host, MOST_ADDRESSES, Origin, TraceId, address_count};
+use headers::{Host, MOST_ADDRESSES, Origin, TraceId, address_count, is_grpc};
 use pool::Pool;
 use record::RequestRecord;
 use request::{HeadFields, Request};
@@ -71,6 +71,7 @@ pub struct Proxy {
     snapshots: Mutex<Cache>,
     log: LogBuffer,
     pool: Pool,
+    shared: http2::SharedConnections,
 }
 
 /// The entrance of a connection as one snapshot has it. An idle connection may keep that of an
@@ -110,6 +111,7 @@ impl Proxy {
             snapshots: Mutex::new(shared.cache()),
             log,
             pool: Pool::default(),
+            shared: http2::SharedConnections::default(),
         }
     }
 
@@ -118,6 +120,7 @@ impl Proxy {
         loop {
             tokio::time::sleep(SWEEP).await;
             self.pool.sweep();
+            self.shared.sweep();
         }
     }
 
@@ -265,6 +268,13 @@ impl Proxy {
             record.answered_by_balancer(status);
             return After::Close;
         }
+        if record
+            .head
+            .is_some_and(|head| head.version().has_streams() && is_grpc(head))
+        {
+            client.answer_call(error, record).await;
+            return After::Close;
+        }
         let keep_alive = !unread && !client.stay.is_draining() && record.keeps_alive();
         let page = error_page(status);
         let answer = Answer {
@@ -380,6 +390,7 @@ fn admit<'r>(
         entrance,
         ends,
         origin,
+        grpc: head.version().has_streams() && is_grpc(head),
         idempotent,
         response_timeout: attributes.idle_timeout,
     })

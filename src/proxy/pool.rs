@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::destination::{Destination, Introduction};
 use super::download::Reuse;
 use super::ends::Ends;
+use super::http2;
 use super::wire::Wire;
 use crate::metrics::{CloseReason, TargetMetrics};
 use crate::net::Stream;
@@ -28,7 +29,8 @@ const MOST: usize = 256;
 /// target does not say how long it keeps it. No server is known to close sooner.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// A connection to a target, counted as open until it is dropped.
+/// A connection to a target, counted as open until it is dropped; or a stream of one that others use,
+/// too.
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) wire: Wire,
@@ -50,8 +52,25 @@ impl Connection {
         }
     }
 
+    /// A stream of a connection that is counted elsewhere; `shared` if others have used it.
+    pub(super) fn stream(
+        stream: http2::Stream,
+        shared: bool,
+        metrics: &Arc<TargetMetrics>,
+    ) -> Self {
+        if shared {
+            metrics.connections_reused.inc();
+        }
+        Self {
+            wire: Wire::Http2(stream),
+            served: shared.into(),
+            metrics: Arc::clone(metrics),
+            closed: CloseReason::Broken,
+        }
+    }
+
     /// The connection itself, if it carries one message after the other.
-    fn stream(&self) -> Option<&Stream> {
+    fn own(&self) -> Option<&Stream> {
         match &self.wire {
             Wire::Http1(stream) => Some(stream),
             Wire::Http2(_) => None,
@@ -66,8 +85,10 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.metrics.connections.dec();
-        self.metrics.connection_closed(self.closed).inc();
+        if self.own().is_some() {
+            self.metrics.connections.dec();
+            self.metrics.connection_closed(self.closed).inc();
+        }
     }
 }
 
@@ -90,7 +111,7 @@ impl Idle {
             Some(CloseReason::TargetGone)
         } else if now >= self.expires {
             Some(self.reason)
-        } else if !self.connection.stream().is_some_and(Stream::is_silent) {
+        } else if !self.connection.own().is_some_and(Stream::is_silent) {
             Some(CloseReason::TargetClosed)
         } else {
             None
@@ -101,7 +122,7 @@ impl Idle {
     fn is_certain(&self, now: Instant) -> bool {
         let announced = self.reason == CloseReason::TargetTimeout;
         (announced || now - self.since < MOMENT)
-            && self.connection.stream().is_some_and(Stream::is_silent_now)
+            && self.connection.own().is_some_and(Stream::is_silent_now)
     }
 
     fn wake(self) -> Connection {

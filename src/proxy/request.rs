@@ -18,6 +18,8 @@ pub(super) struct Request<'r> {
     pub(super) entrance: &'r Entrance,
     pub(super) ends: &'r Ends,
     pub(super) origin: Origin,
+    /// Whether it is a gRPC call.
+    pub(super) grpc: bool,
     /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).
     pub(super) idempotent: bool,
     /// How long the target may take to answer, and to go on: set when a group is chosen.

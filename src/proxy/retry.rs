@@ -51,6 +51,7 @@ pub(super) fn decide(error: &ProxyError, situation: Situation) -> Decision {
     } = situation;
     let harmless = match reached {
         Reached::Nothing => true,
+        Reached::Target if matches!(error, ProxyError::TargetRefused) => true,
         Reached::Target => idempotent,
         Reached::Client => false,
     };
@@ -58,8 +59,8 @@ pub(super) fn decide(error: &ProxyError, situation: Situation) -> Decision {
         return Decision::GiveUp;
     }
     let reason = match error {
-        ProxyError::TargetClosed if reused => return Decision::Again,
-        ProxyError::TargetClosed => RetryReason::ConnectionLost,
+        ProxyError::TargetClosed | ProxyError::TargetRefused if reused => return Decision::Again,
+        ProxyError::TargetClosed | ProxyError::TargetRefused => RetryReason::ConnectionLost,
         ProxyError::TargetConnect(_) | ProxyError::Unresolved => RetryReason::ConnectFailed,
         ProxyError::TargetConnectTimeout => RetryReason::ConnectTimeout,
         ProxyError::TargetUnhealthy => RetryReason::TargetUnhealthy,
@@ -117,6 +118,14 @@ mod tests {
                 assert_eq!(decide(&error, post), Decision::GiveUp, "{error}");
             }
         }
+    }
+
+    #[test]
+    fn a_post_that_the_target_has_not_begun_with_goes_elsewhere() {
+        assert_eq!(
+            decide(&ProxyError::TargetRefused, POST),
+            Decision::Elsewhere(RetryReason::ConnectionLost)
+        );
     }
 
     #[test]

@@ -23,7 +23,8 @@ impl Wire {
     }
 
     /// Sends the head of a request to a target, given in the form of HTTP/1.1; on a connection
-    /// more may follow in the same bytes. `ended` says that nothing follows at all. `sent` counts
+    /// more may follow in the same bytes. `ended` says that nothing follows at all, `switches` that it is a
+    /// WebSocket handshake. `sent` counts
     /// what has been taken, also when this fails or is dropped.
     ///
     /// # Errors
@@ -33,12 +34,13 @@ impl Wire {
         &mut self,
         head: &[u8],
         ended: bool,
+        switches: bool,
         sent: &AtomicU64,
     ) -> io::Result<()> {
         match self {
             Self::Http1(stream) => stream.split().1.send([head], sent).await,
             Self::Http2(stream) => {
-                stream.request(head, ended).await?;
+                stream.request(head, ended, switches).await?;
                 sent.fetch_add(head.len() as u64, Ordering::Relaxed);
                 Ok(())
             }

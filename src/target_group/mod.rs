@@ -37,7 +37,7 @@ pub use health_check::{HealthCheck, ProbeProtocol};
 pub use matcher::{Matcher, MatcherError};
 pub use pick_error::PickError;
 pub use registration::{Registration, Scope};
-pub use settings::{Settings, TargetProtocol, ZonePolicy};
+pub use settings::{ProtocolVersion, Settings, TargetProtocol, ZonePolicy};
 pub use slow_start::SlowStart;
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 

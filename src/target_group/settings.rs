@@ -14,6 +14,8 @@ pub struct Settings {
     pub name: Arc<str>,
     /// What its targets are spoken to in.
     pub protocol: TargetProtocol,
+    /// The version of HTTP in which targets are asked.
+    pub version: ProtocolVersion,
     /// How the next target is chosen.
     pub algorithm: Algorithm,
     /// How the traffic of a node is spread over the zones.
@@ -49,6 +51,7 @@ impl Settings {
         Self {
             name: name.into(),
             protocol: TargetProtocol::default(),
+            version: ProtocolVersion::default(),
             algorithm: Algorithm::default(),
             zones: ZonePolicy::default(),
             fail_open: true,
@@ -89,6 +92,30 @@ impl TargetProtocol {
         match self {
             Self::Http => false,
             Self::Tcp => true,
+        }
+    }
+}
+
+/// The version of HTTP in which targets are asked (ALB: `ProtocolVersion`). It also says which
+/// clients a group takes (AWS: "Target groups for your Application Load Balancers", protocol version).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProtocolVersion {
+    /// HTTP/1.1, for all clients but those of gRPC.
+    #[default]
+    Http1,
+    /// HTTP/2, for clients that speak HTTP/2 themselves, gRPC among them.
+    Http2,
+    /// gRPC: HTTP/2, and POST only.
+    Grpc,
+}
+
+impl ProtocolVersion {
+    /// The word that the configuration and ALB's API use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "HTTP1",
+            Self::Http2 => "HTTP2",
+            Self::Grpc => "GRPC",
         }
     }
 }

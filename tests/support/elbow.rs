@@ -47,7 +47,10 @@ impl Elbow {
     /// One load balancer `lb` that forwards all to one group `group` of these targets, which are
     /// not probed. `attributes` are lines of the load balancer, `settings` of the group.
     pub(crate) async fn before(to: &[&Target], attributes: &str, settings: &str) -> Self {
-        let targets = targets(to);
+        let targets = match to {
+            [] => String::new(),
+            to => targets(to),
+        };
         Self::start(&format!(
             "[[load_balancer]]\n\
              name = \"lb\"\n\
@@ -61,6 +64,20 @@ impl Elbow {
              {settings}\n"
         ))
         .await
+    }
+
+    /// The same as [`Elbow::before`], with targets at these addresses.
+    pub(crate) async fn before_addresses(
+        to: &[SocketAddr],
+        attributes: &str,
+        settings: &str,
+    ) -> Self {
+        let entries: Vec<_> = to
+            .iter()
+            .map(|address| format!("{{ address = \"{address}\" }}"))
+            .collect();
+        let settings = format!("targets = [{}]\n{settings}", entries.join(", "));
+        Self::before(&[], attributes, &settings).await
     }
 
     async fn launch(source: Source, directory: TempDir) -> Result<Self, StartError> {

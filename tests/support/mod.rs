@@ -16,6 +16,7 @@
 mod client;
 mod elbow;
 mod http2;
+mod http2_target;
 mod log;
 mod target;
 mod wire;
@@ -27,6 +28,7 @@ use tokio::time::{Instant, sleep};
 pub(crate) use client::Client;
 pub(crate) use elbow::Elbow;
 pub(crate) use http2::{Http2Client, Http2Response, read, soon};
+pub(crate) use http2_target::{Exchange, Http2Target, whole};
 pub(crate) use target::{Target, targets};
 pub(crate) use wire::{Message, Wire};
 

@@ -28,8 +28,8 @@ pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, 
 pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
 pub use target_group::{
-    Algorithm, Connections, CrossZone, FromLoadBalancer, Target, TargetGroup, TargetProtocol,
-    ZoneWeight,
+    Algorithm, Connections, CrossZone, FromLoadBalancer, ProtocolVersion, Target, TargetGroup,
+    TargetProtocol, ZoneWeight,
 };
 pub use target_group_health::{
     DnsFailover, MinimumHealthyTargets, Off, TargetGroupHealth, Threshold, UnhealthyStateRouting,

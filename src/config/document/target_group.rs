@@ -18,6 +18,10 @@ pub struct TargetGroup {
     /// The protocol to the targets: "HTTP", or "TCP" for TCP listeners.
     #[serde(default)]
     pub protocol: TargetProtocol,
+    /// ALB: ProtocolVersion. "HTTP1"; or "HTTP2" or "GRPC", for clients that speak HTTP/2 themselves:
+    /// others are answered with 464.
+    #[serde(default)]
+    pub protocol_version: ProtocolVersion,
     /// ALB: load_balancing.algorithm.type. "round_robin", "least_outstanding_requests" or
     /// "weighted_random".
     #[serde(default)]
@@ -100,6 +104,21 @@ pub enum Connections {
     Cut,
     /// They go on.
     Keep,
+}
+
+/// The version of HTTP in which targets are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+pub enum ProtocolVersion {
+    /// HTTP/1.1.
+    #[default]
+    #[serde(rename = "HTTP1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "HTTP2")]
+    Http2,
+    /// gRPC over HTTP/2.
+    #[serde(rename = "GRPC")]
+    Grpc,
 }
 
 /// How the next target is chosen.

@@ -8,12 +8,12 @@ use super::zone_policy::{self, Surroundings};
 use super::{health_check, name, range, slow_start, target, target_group_health};
 use crate::balance;
 use crate::config::document::{
-    self, Algorithm, Config, Connections, ProxyProtocolVersion, TargetGroup,
+    self, Algorithm, Config, Connections, ProtocolVersion, ProxyProtocolVersion, TargetGroup,
 };
 use crate::config::path::Path;
 use crate::config::valid::ValidTargetGroup;
 use crate::proxy_protocol::Version;
-use crate::target_group::{Settings, TargetProtocol};
+use crate::target_group::{self, Settings, TargetProtocol};
 
 /// Checks all target groups; `groups` knows by now which are used, and by which load balancer.
 pub(super) fn validate(
@@ -31,12 +31,12 @@ pub(super) fn validate(
             let message = format!("target_group[{first}] is named `{}`, too", group.name);
             report.refuse(path.key("name"), message, "names are unique");
         }
-        valid.extend(target_group(config, group, groups, &path, report));
+        valid.extend(one(config, group, groups, &path, report));
     }
     valid
 }
 
-fn target_group(
+fn one(
     config: &Config,
     group: &TargetGroup,
     groups: &Groups<'_>,
@@ -71,6 +71,11 @@ fn target_group(
     let settings = Settings {
         name: group.name.as_str().into(),
         protocol: protocol(group),
+        version: match group.protocol_version {
+            ProtocolVersion::Http1 => target_group::ProtocolVersion::Http1,
+            ProtocolVersion::Http2 => target_group::ProtocolVersion::Http2,
+            ProtocolVersion::Grpc => target_group::ProtocolVersion::Grpc,
+        },
         algorithm: match group.algorithm {
             Algorithm::RoundRobin => balance::Algorithm::RoundRobin,
             Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,

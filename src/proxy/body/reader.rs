@@ -4,7 +4,7 @@ use super::{Broken, Inflow};
 use crate::http1::{Decoded, Framing, HeadError, HeadLimits, HeadScanner, ResponseHead};
 use crate::net::Reader;
 use crate::net::buffers;
-use crate::proxy::http2::Inbound;
+use crate::proxy::http2::{Inbound, NoHead};
 
 /// Where a body comes from.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(in crate::proxy) enum BodyReader<'a> {
 pub(in crate::proxy) enum HeadCut {
     /// Its connection or its stream ended.
     Closed,
+    /// The target says that it has not begun with the request.
+    Unprocessed,
     /// It was refused.
     Refused(HeadError),
 }
@@ -39,7 +41,13 @@ impl BodyReader<'_> {
         match self {
             Self::Http1(reader) => head_http1(reader, buffer, most).await,
             Self::Http2(inbound) => {
-                inbound.head(buffer).await.ok_or(HeadCut::Closed)?;
+                inbound
+                    .head(buffer)
+                    .await
+                    .map_err(|no_head| match no_head {
+                        NoHead::Closed => HeadCut::Closed,
+                        NoHead::Unprocessed => HeadCut::Unprocessed,
+                    })?;
                 if buffer.len() > most {
                     return Err(HeadCut::Refused(HeadError::FieldsTooLarge));
                 }

@@ -13,7 +13,7 @@ mod to_target;
 mod trace_id;
 
 pub(super) use forwarded_for::{MOST_ADDRESSES, address_count};
-pub(super) use grpc::is_grpc;
+pub(super) use grpc::{grpc_status, grpc_timeout, is_grpc};
 pub(super) use host::Host;
 pub(super) use origin::Origin;
 pub(super) use to_client::{BodyCoding, ToClient, to_client};

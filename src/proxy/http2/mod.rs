@@ -1,12 +1,14 @@
 //! HTTP/2: connections of clients, and streams to both sides.
 //!
 //! `serve` takes a client's connection and gives each of its streams a task; there the request goes
-//! the way of every other ([`Proxy::handle`](super::Proxy)). [`Stream`] is both directions of a
-//! body. Frames, compression and flow control are the `h2` crate's.
+//! the way of every other ([`Proxy::handle`](super::Proxy)). `targets` keeps the connections to
+//! targets. [`Stream`] is both directions of a body. Frames, compression and flow control are the `h2` crate's.
 
 mod io;
 mod serve;
 mod stream;
+mod targets;
 
 pub(super) use io::PREFACE;
-pub(super) use stream::{Inbound, Outbound, Stream};
+pub(super) use stream::{Inbound, NoHead, Outbound, Stream};
+pub(super) use targets::{SharedConnections, Wanted};

@@ -11,6 +11,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 
+use super::targets::Using;
 use crate::net::buffers;
 use crate::proxy::mapped::{field_lines, field_map, outgoing_request, status_of};
 
@@ -23,6 +24,19 @@ pub(in crate::proxy) struct Inbound {
     /// A target's response, before its head has come.
     pub(super) response: Option<ResponseFuture>,
     pub(super) body: Option<RecvStream>,
+    /// Whether the request was an extended CONNECT: what its success means is a switch of protocols.
+    switches: bool,
+    /// The connection to a target that it is on.
+    using: Option<Using>,
+}
+
+/// Why the head of a response did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum NoHead {
+    /// The stream or its connection broke.
+    Closed,
+    /// The target has not begun with the request (RFC 9113 section 8.7): it may be sent again.
+    Unprocessed,
 }
 
 /// The direction in which a message goes.
@@ -47,22 +61,25 @@ impl Stream {
     pub(super) fn accepted(body: RecvStream, respond: SendResponse<Bytes>) -> Self {
         Self {
             inbound: Inbound {
-                response: None,
                 body: Some(body),
+                ..Inbound::default()
             },
             outbound: Outbound {
                 respond: Some(respond),
                 body: None,
             },
-            opener: None,
+            ..Self::default()
         }
     }
 
-    #[allow(dead_code, reason = "for groups of targets that speak HTTP/2")]
     /// For a request to a target.
-    pub(super) fn opening(connection: SendRequest<Bytes>) -> Self {
+    pub(super) fn opening(connection: SendRequest<Bytes>, using: Using) -> Self {
         Self {
             opener: Some(connection),
+            inbound: Inbound {
+                using: Some(using),
+                ..Inbound::default()
+            },
             ..Self::default()
         }
     }
@@ -72,13 +89,24 @@ impl Stream {
     /// # Errors
     ///
     /// The target takes no more requests on this connection, or the head has no form in HTTP/2.
-    pub(in crate::proxy) async fn request(&mut self, head: &[u8], ended: bool) -> io::Result<()> {
+    pub(in crate::proxy) async fn request(
+        &mut self,
+        head: &[u8],
+        ended: bool,
+        switches: bool,
+    ) -> io::Result<()> {
         let opener = self.opener.as_mut().ok_or_else(broken)?;
-        poll_fn(|cx| opener.poll_ready(cx))
-            .await
-            .map_err(|_| broken())?;
-        let request = outgoing_request(head).ok_or_else(broken)?;
-        let (response, body) = opener.send_request(request, ended).map_err(|_| broken())?;
+        let request = outgoing_request(head, switches).ok_or_else(broken)?;
+        self.inbound.switches = switches;
+        let ended = ended && !switches;
+        let opened = match poll_fn(|cx| opener.poll_ready(cx)).await {
+            Ok(()) => opener.send_request(request, ended),
+            Err(error) => Err(error),
+        };
+        let (response, body) = opened.map_err(|_| {
+            self.inbound.using.iter().for_each(Using::is_over);
+            broken()
+        })?;
         self.inbound.response = Some(response);
         self.outbound.body = Some(body);
         self.opener = None;
@@ -102,9 +130,13 @@ impl Stream {
 
 impl Inbound {
     /// Waits for the next head of a target's response, and leaves it in `buffer` in the form of
-    /// HTTP/1.1. `None` means that the stream was reset.
-    pub(in crate::proxy) async fn head(&mut self, buffer: &mut Vec<u8>) -> Option<()> {
-        let waiting = self.response.as_mut()?;
+    /// HTTP/1.1.
+    ///
+    /// # Errors
+    ///
+    /// The stream was reset, or its connection is gone.
+    pub(in crate::proxy) async fn head(&mut self, buffer: &mut Vec<u8>) -> Result<(), NoHead> {
+        let waiting = self.response.as_mut().ok_or(NoHead::Closed)?;
         let head = poll_fn(|cx| {
             if let Poll::Ready(Some(Ok(interim))) = waiting.poll_informational(cx) {
                 return Poll::Ready(Ok(interim.map(|()| None)));
@@ -113,7 +145,13 @@ impl Inbound {
                 .poll(cx)
                 .map_ok(|response| response.map(Some))
         });
-        let (parts, body) = head.await.ok()?.into_parts();
+        let head = head.await.map_err(|error| {
+            if error.is_go_away() || error.is_io() {
+                self.using.iter().for_each(Using::is_over);
+            }
+            no_head(&error)
+        });
+        let (parts, body) = head?.into_parts();
         if body.is_some() {
             self.body = body;
             self.response = None;
@@ -123,11 +161,16 @@ impl Inbound {
         }
         buffer.clear();
         buffer.extend_from_slice(b"HTTP/1.1 ");
-        buffer.extend_from_slice(parts.status.as_str().as_bytes());
-        buffer.extend_from_slice(b" \r\n");
+        if self.switches && parts.status.is_success() {
+            buffer.extend_from_slice(b"101 \r\nConnection: upgrade\r\nUpgrade: websocket");
+        } else {
+            buffer.extend_from_slice(parts.status.as_str().as_bytes());
+            buffer.push(b' ');
+        }
+        buffer.extend_from_slice(b"\r\n");
         buffer.extend_from_slice(&field_lines(&parts.headers));
         buffer.extend_from_slice(b"\r\n");
-        Some(())
+        Ok(())
     }
 
     /// Whether nothing follows what has been read.
@@ -245,6 +288,16 @@ impl Outbound {
             reset.map(|_| ())
         })
         .await;
+    }
+}
+
+/// A stream that is refused, or is beyond the last one that a GOAWAY takes, has not been looked at.
+fn no_head(error: &h2::Error) -> NoHead {
+    let refused = error.reason() == Some(Reason::REFUSED_STREAM);
+    let left_out = error.is_go_away() && error.reason() == Some(Reason::NO_ERROR);
+    match error.is_remote() && (refused || left_out) {
+        true => NoHead::Unprocessed,
+        false => NoHead::Closed,
     }
 }
 

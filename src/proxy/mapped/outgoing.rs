@@ -1,6 +1,7 @@
 //! The head of a request to a target, as a map.
 
-use http::header::{HOST, HeaderValue, TE};
+use h2::ext::Protocol;
+use http::header::{HOST, HeaderValue, SEC_WEBSOCKET_KEY, TE};
 use http::uri::{PathAndQuery, Scheme};
 use http::{Method, Request, Uri};
 
@@ -10,9 +11,9 @@ use super::fields::field_map;
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
 
 /// Makes the request from its head in the form of HTTP/1.1: the Host becomes `:authority`, and a
-/// WebSocket handshake the extended CONNECT that it is in HTTP/2 (RFC 8441). `None` when it has no
+/// WebSocket handshake (`switches`) the extended CONNECT that it is in HTTP/2 (RFC 8441). `None` when it has no
 /// such form. The caller sees to the scheme: http unless the target's connection is encrypted.
-pub(in crate::proxy) fn outgoing_request(head: &[u8]) -> Option<Request<()>> {
+pub(in crate::proxy) fn outgoing_request(head: &[u8], switches: bool) -> Option<Request<()>> {
     let line = head.split(|byte| *byte == b'\r').next()?;
     let mut words = line.split(|byte| *byte == b' ');
     let method = Method::from_bytes(words.next()?).ok()?;
@@ -27,7 +28,14 @@ pub(in crate::proxy) fn outgoing_request(head: &[u8]) -> Option<Request<()>> {
         .build()
         .ok()?;
     let mut request = Request::new(());
-    *request.method_mut() = method;
+    if switches {
+        fields.remove(SEC_WEBSOCKET_KEY);
+        *request.method_mut() = Method::CONNECT;
+        let protocol = Protocol::from_static("websocket");
+        request.extensions_mut().insert(protocol);
+    } else {
+        *request.method_mut() = method;
+    }
     *request.uri_mut() = uri;
     *request.headers_mut() = fields;
     Some(request)
