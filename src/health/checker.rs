@@ -173,6 +173,7 @@ mod tests {
             address: TargetAddress::Ip(dead),
             zone: None,
             weight: 1,
+            invalid_state: None,
             state: Arc::clone(&state),
         });
         let mut checker = checker();
@@ -248,6 +249,7 @@ mod tests {
             address: target.address.clone(),
             zone: Some("a".into()),
             weight: 7,
+            invalid_state: None,
             state: Arc::clone(&target.state),
         });
         checker.assign([sample::assign(weighted, often())].into_iter());
@@ -268,6 +270,7 @@ mod tests {
             address: TargetAddress::Ip(after.address),
             zone: None,
             weight: 1,
+            invalid_state: None,
             state: Arc::clone(&state),
         });
         checker.assign([sample::assign(moved, seldom())].into_iter());
@@ -334,6 +337,7 @@ mod tests {
             address: TargetAddress::Ip(address),
             zone: None,
             weight: 1,
+            invalid_state: None,
         };
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let group = Group {

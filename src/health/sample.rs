@@ -35,6 +35,7 @@ pub(super) fn target(address: TargetAddress) -> Arc<Target> {
         address,
         zone: None,
         weight: 1,
+        invalid_state: None,
         state: Arc::new(TargetState::new(Arc::default())),
     })
 }

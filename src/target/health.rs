@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::InvalidState;
+
 /// The state of a target as `DescribeTargetHealth` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -16,7 +18,7 @@ pub enum TargetHealth {
     /// Takes requests only while no target of the group is healthy (fail-open).
     Unhealthy,
     /// Registered, but nothing sends it traffic: no rule names its group, its zone is not enabled,
-    /// or it was deregistered and its delay has elapsed.
+    /// what runs it is stopped, or it was deregistered and its delay has elapsed.
     Unused,
     /// Deregistered; requests in flight may finish until the delay elapses.
     Draining,
@@ -75,6 +77,8 @@ pub enum HealthReason {
     NotInUse,
     /// `Target.NotInUse`: the target's zone has no node.
     ZoneNotEnabled,
+    /// `Target.InvalidState`: what runs the target is stopped, paused or cut off.
+    InvalidState(InvalidState),
     /// `Target.DeregistrationInProgress`
     DeregistrationInProgress,
     /// `Target.HealthCheckDisabled`
@@ -93,6 +97,7 @@ impl HealthReason {
             Self::InternalError => "Elb.InternalError",
             Self::NotRegistered => "Target.NotRegistered",
             Self::NotInUse | Self::ZoneNotEnabled => "Target.NotInUse",
+            Self::InvalidState(_) => "Target.InvalidState",
             Self::DeregistrationInProgress => "Target.DeregistrationInProgress",
             Self::HealthCheckDisabled => "Target.HealthCheckDisabled",
         }
@@ -118,6 +123,7 @@ impl fmt::Display for HealthReason {
             Self::ZoneNotEnabled => {
                 "Target is in an Availability Zone that is not enabled for the load balancer"
             }
+            Self::InvalidState(state) => return state.fmt(f),
             Self::DeregistrationInProgress => "Target deregistration is in progress",
             Self::HealthCheckDisabled => "Health checks are disabled",
         })

@@ -27,9 +27,15 @@ impl Lease {
         self.fail_open
     }
 
-    /// Whether the target has turned unhealthy since it was chosen as a healthy one.
+    /// Whether the target has turned unhealthy since it was chosen as a healthy one, or cannot
+    /// answer because what runs it is stopped, paused or cut off. One that was told to stop may
+    /// still finish.
     pub fn has_turned_unhealthy(&self) -> bool {
-        !self.fail_open && self.target.state.health() == TargetHealth::Unhealthy
+        match self.target.state.health() {
+            TargetHealth::Unhealthy => !self.fail_open,
+            TargetHealth::Unused => self.target.state.is_out_of_order(),
+            _ => false,
+        }
     }
 
     /// When this request is cut off because the target is being deregistered.

@@ -7,6 +7,7 @@
 //! Nothing here does I/O or reads a clock: probes are reported in, time is an argument.
 
 mod health;
+mod invalid_state;
 mod lease;
 mod probe;
 mod state;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use health::{HealthMachine, HealthReason, Outcome, TargetHealth, Thresholds, Transition};
+pub use invalid_state::InvalidState;
 pub use lease::Lease;
 pub use probe::{ProbeRecord, ProbeRing};
 pub use state::{Epoch, Health, TargetState};
@@ -86,6 +88,8 @@ pub struct Target {
     pub zone: Option<Zone>,
     /// Its share relative to the others of its group, 0-999; 0 takes no new requests.
     pub weight: u32,
+    /// Why it can take no requests although it is registered, if what runs it says so.
+    pub invalid_state: Option<InvalidState>,
     /// What has happened to it; shared with the snapshots before and after.
     pub state: Arc<TargetState>,
 }

@@ -12,7 +12,7 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::{
-    HealthMachine, HealthReason, ProbeRecord, ProbeRing, TargetHealth, Thresholds, Transition,
+    HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetHealth, Thresholds, Transition,
 };
 
 /// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
@@ -140,8 +140,8 @@ impl TargetState {
         self.live.lock().probes.iter().cloned().collect()
     }
 
-    /// Says why nothing probes the target: its group is in no rule, its zone is not enabled, or
-    /// checks are switched off. `None` ends it: the target starts again as a new one, except that
+    /// Says why nothing probes the target: its group is in no rule, its zone is not enabled, what
+    /// runs it is stopped, or checks are switched off. `None` ends it: the target starts again as a new one, except that
     /// one which took requests unchecked goes on taking them until its probes say otherwise.
     /// Returns whether it starts again.
     pub fn stand(&self, reason: Option<HealthReason>) -> bool {
@@ -182,6 +182,14 @@ impl TargetState {
         let mut live = self.live.lock();
         if live.slow_since.take().is_some() {
             self.epoch.advance();
+        }
+    }
+
+    /// Whether what runs the target cannot answer any more.
+    pub(super) fn is_out_of_order(&self) -> bool {
+        match self.live.lock().standing {
+            Some(HealthReason::InvalidState(state)) => state != InvalidState::Stopping,
+            _ => false,
         }
     }
 
@@ -391,6 +399,36 @@ mod tests {
         assert_eq!(state.health(), TargetHealth::Unused);
         state.stand(None);
         assert_eq!(state.health(), TargetHealth::Initial);
+    }
+
+    #[test]
+    fn a_target_whose_machine_was_stopped_needs_one_pass_when_it_is_started_again() {
+        let (state, _) = healthy();
+        state.stand(Some(HealthReason::InvalidState(InvalidState::Stopped)));
+        let health = state.describe(Instant::now());
+        assert_eq!(health.state, TargetHealth::Unused);
+        let reason = health.reason.map(|reason| (reason.code(), reason.to_string()));
+        let words = "Target is in the stopped state".to_owned();
+        assert_eq!(reason, Some(("Target.InvalidState", words)));
+        state.stand(None);
+        assert_eq!(state.health(), TargetHealth::Initial);
+        state.observe(pass(), &ALB);
+        assert_eq!(state.health(), TargetHealth::Healthy);
+    }
+
+    #[test]
+    fn a_target_that_was_told_to_stop_may_still_answer() {
+        let (state, _) = healthy();
+        for (stands, out_of_order) in [
+            (InvalidState::Stopping, false),
+            (InvalidState::Stopped, true),
+            (InvalidState::Invalid, true),
+        ] {
+            state.stand(Some(HealthReason::InvalidState(stands)));
+            assert_eq!(state.is_out_of_order(), out_of_order, "{stands:?}");
+        }
+        state.stand(Some(HealthReason::NotInUse));
+        assert!(!state.is_out_of_order());
     }
 
     #[tokio::test(start_paused = true)]

@@ -36,6 +36,7 @@ impl Handover {
             address,
             zone,
             weight,
+            invalid_state,
         } = registration;
         let state = match last.and_then(|last| before(last, &key)) {
             Some((target, departing)) => {
@@ -58,6 +59,7 @@ impl Handover {
             address,
             zone,
             weight,
+            invalid_state,
             state,
         })
     }

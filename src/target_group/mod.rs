@@ -281,6 +281,8 @@ impl TargetGroup {
     fn standing(&self, target: &Target) -> Option<HealthReason> {
         let unchecked =
             (!self.settings.health_checked).then_some(HealthReason::HealthCheckDisabled);
-        self.scope.excludes(target.zone.as_ref()).or(unchecked)
+        let invalid = target.invalid_state.map(HealthReason::InvalidState);
+        let excluded = self.scope.excludes(target.zone.as_ref());
+        excluded.or(invalid).or(unchecked)
     }
 }

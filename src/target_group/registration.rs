@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::target::{HealthReason, TargetAddress, TargetKey, Zone};
+use crate::target::{HealthReason, InvalidState, TargetAddress, TargetKey, Zone};
 
 /// A target as the configuration registers it with its group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Registration {
     pub zone: Option<Zone>,
     /// Its share relative to the others, 0-999; 0 takes no new requests.
     pub weight: u32,
+    /// Why it can take no requests, if what runs it says so.
+    pub invalid_state: Option<InvalidState>,
 }
 
 /// What the load balancer that uses a group reaches of it.

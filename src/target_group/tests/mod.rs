@@ -26,7 +26,7 @@ use super::{
 };
 use crate::balance::Algorithm;
 use crate::target::{
-    HealthReason, Lease, Outcome, ProbeRecord, TargetAddress, TargetHealth, TargetKey, TargetState,
+    HealthReason, InvalidState, Lease, Outcome, ProbeRecord, TargetAddress, TargetHealth, TargetKey, TargetState,
     Thresholds, Zone,
 };
 
@@ -58,6 +58,7 @@ fn target(id: &str, weight: u32) -> Registration {
         address: TargetAddress::Ip(SocketAddr::from(([127, 0, 0, 1], 80))),
         zone,
         weight,
+        invalid_state: None,
     }
 }
 

@@ -230,3 +230,38 @@ fn the_targets_of_a_deleted_group_drain() {
     assert_eq!(ids(&deleted, now + DELAY).len(), 0);
     assert_eq!(before.pick_from("a").unwrap_err(), PickError::NoTargets);
 }
+
+#[test]
+fn a_target_that_was_stopped_and_started_elsewhere_is_the_same_target_and_needs_one_pass() {
+    let before = two();
+    let lease = before.pick_from("a").unwrap();
+    let mut stopped = targets(&["a1", "a2"]);
+    stopped[0].invalid_state = Some(InvalidState::Stopped);
+    let while_stopped = reload(&before, cross_zone(), stopped, Instant::now());
+    let reason = while_stopped.state("a1").describe(Instant::now()).reason;
+    assert_eq!(
+        reason,
+        Some(HealthReason::InvalidState(InvalidState::Stopped))
+    );
+    assert_eq!(while_stopped.order(2), ["a2", "a2"]);
+    assert_eq!(while_stopped.probed().count(), 1);
+
+    let mut moved = targets(&["a1", "a2"]);
+    moved[0].address = TargetAddress::Ip(SocketAddr::from(([127, 0, 0, 9], 80)));
+    let after = reload(&while_stopped, cross_zone(), moved, Instant::now());
+    assert_eq!(after.state("a1").health(), TargetHealth::Initial);
+    assert_eq!(after.state("a1").in_flight(), 1);
+    pass(&after.state("a1"));
+    assert_eq!(after.state("a1").health(), TargetHealth::Healthy);
+    drop(lease);
+}
+
+#[test]
+fn targets_that_are_all_stopped_take_no_requests_even_fail_open() {
+    let mut stopped = targets(&["a1", "a2"]);
+    for registration in &mut stopped {
+        registration.invalid_state = Some(InvalidState::Stopped);
+    }
+    let group = new_group(cross_zone(), stopped, Scope::All);
+    assert_eq!(group.pick_from("a").unwrap_err(), PickError::AllUnused);
+}
