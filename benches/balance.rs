@@ -172,6 +172,7 @@ fn registrations(count: u32, weight: fn(u32) -> u32) -> Vec<Registration> {
         address: TargetAddress::Ip(SocketAddr::from(([127, 0, 0, 1], 80))),
         zone: Some(Zone::from(ZONES[number as usize % ZONES.len()])),
         weight: weight(number),
+        invalid_state: None,
     };
     (0..count).map(registration).collect()
 }

@@ -33,6 +33,7 @@
 //! |   | [`relay`] | one connection, forwarded whole (TCP listeners) |
 //! |   | [`health`] | active checks |
 //! | 6 | [`server`] | workers, sockets, connections, drain |
+//! |   | [`discovery`] | where targets come from besides the file: container engines, DNS |
 //! | 7 | [`reload`] | the one writer of snapshots |
 //! | 8 | [`admin`] | metrics page and JSON API |
 //! | 9 | [`app`] | start-up and shutdown, in order |
@@ -74,15 +75,17 @@
 //! # Life of a reload
 //!
 //! ```text
-//! file change, SIGHUP, POST /reload -> one queue -> Reloader
+//! file change, SIGHUP, POST /reload, discovery -> one queue -> Reloader
 //!  1 load       text -> Config
-//!  2 validate   Config -> ValidConfig, or all problems, each with its place
+//!  2 validate   Config -> ValidConfig, or all problems, each with its place; what providers
+//!               contribute is checked target by target, and joins it
 //!  3            (certificates, when listeners have some)
 //!  4 compile    ValidConfig + last Snapshot -> Snapshot; live state is adopted by identity
 //!  5 prepare    new addresses are bound, another access log is opened, cookie keys are read
 //!  ---------- nothing has changed up to here: what fails leaves the process as it was ----------
 //!  6 publish    one store; then the targets learn what the snapshot says of them
-//!  7 commit     new sockets accept, removed ones drain; health checks follow; the log changes over
+//!  7 commit     new sockets accept, removed ones drain; health checks and providers follow; the log
+//!               changes over
 //!  8 tell       one log line with the difference, the counters, the answer
 //! ```
 //!
@@ -130,6 +133,7 @@ pub mod balance;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod discovery;
 pub mod health;
 pub mod http1;
 pub mod keyring;

@@ -22,7 +22,7 @@ const ROWS: [&[&str]; 12] = [
     &["config"],
     &["snapshot"],
     &["health", "proxy", "relay"],
-    &["server"],
+    &["discovery", "server"],
     &["reload"],
     &["admin"],
     &["app", "telemetry"],

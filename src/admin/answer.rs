@@ -55,7 +55,7 @@ pub(super) async fn not_found(uri: Uri) -> Refusal {
     Refusal::not_found(
         format!("there is nothing at {}", uri.path()),
         "GET / /metrics /live /ready /status /load-balancers /rules /target-groups /target-health \
-         /target-groups/{group}/health, POST /reload \
+         /target-groups/{group}/health /providers, POST /reload \
          /target-groups/{group}/targets/{id}/drain and /undrain",
     )
 }

@@ -1,13 +1,15 @@
 //! `/metrics`, for Prometheus.
 
 use std::collections::BTreeMap;
+use std::time::UNIX_EPOCH;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use crate::metrics::{MetricsError, StateMetrics, TargetSample};
+use crate::discovery::ProviderState;
+use crate::metrics::{MetricsError, ProviderSample, StateMetrics, TargetSample};
 use crate::snapshot::Group;
 use crate::target::{Target, TargetHealth, Zone};
 
@@ -37,6 +39,18 @@ fn text(context: &Context) -> Result<String, MetricsError> {
         for target in group.targets().iter().chain(group.departing(now)) {
             sample(&state, group, target, now);
         }
+    }
+    for report in context.discovery.reports() {
+        let last = report.last_success;
+        let since = last.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        state.provider(ProviderSample {
+            provider: &report.name,
+            up: report.state == ProviderState::Working,
+            targets: report.targets.len(),
+            remarks: report.remarks.len() + report.rejected.len(),
+            last_success: since.map(|since| since.as_secs()),
+            failures: report.failures,
+        });
     }
     let log = &context.access_log;
     state.access_log(log.written(), log.dropped());

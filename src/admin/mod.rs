@@ -16,6 +16,7 @@ mod health;
 mod load_balancers;
 mod metrics;
 mod page;
+mod providers;
 mod readiness;
 mod reload;
 mod rules;
@@ -33,6 +34,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use crate::access_log::AccessLog;
+use crate::discovery::Board;
 use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
 use crate::server::Addresses;
@@ -53,6 +55,8 @@ pub struct Context {
     pub access_log: AccessLog,
     /// Where the load balancers listen.
     pub addresses: Addresses,
+    /// What providers have found.
+    pub discovery: Arc<Board>,
     /// What `/ready` answers.
     pub readiness: Readiness,
     /// When the process started.
@@ -89,6 +93,7 @@ pub fn router(context: Context, more: Router) -> Router {
             "/target-groups/{group}/targets/{id}/undrain",
             post(drain::undrain),
         )
+        .route("/providers", get(providers::list))
         .route("/reload", post(reload::reload))
         .with_state(context)
         .merge(more)

@@ -91,6 +91,7 @@ impl Sample {
             metrics,
             access_log: access_log.unwrap(),
             addresses: Addresses::default(),
+            discovery: Arc::default(),
             readiness: Readiness::default(),
             started: SystemTime::now(),
         };

@@ -6,6 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::discovery::{ProviderReport, ProviderState};
+
 use super::Context;
 use super::reload::with_sources;
 
@@ -22,6 +24,18 @@ pub(super) struct Status {
     /// The configuration that was refused since, if one was.
     last_refusal: Option<RefusalDocument>,
     access_log: AccessLogDocument,
+    /// Where targets come from besides the file; `/providers` says more.
+    providers: Vec<ProviderDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct ProviderDocument {
+    name: String,
+    state: &'static str,
+    targets: usize,
+    remarks: usize,
+    /// Why it fails, if it does.
+    error: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,10 +71,28 @@ pub(super) async fn show(State(context): State<Context>) -> Json<Status> {
             lines_written: context.access_log.written(),
             lines_dropped: context.access_log.dropped(),
         },
+        providers: context
+            .discovery
+            .reports()
+            .into_iter()
+            .map(provider)
+            .collect(),
     })
 }
 
-fn time(time: SystemTime) -> String {
+fn provider(report: ProviderReport) -> ProviderDocument {
+    let fails = report.state == ProviderState::Failing;
+    let error = report.last_error.filter(|_| fails);
+    ProviderDocument {
+        name: report.name.to_string(),
+        state: report.state.as_str(),
+        targets: report.targets.len(),
+        remarks: report.remarks.len() + report.rejected.len(),
+        error: error.map(|(_, error)| error),
+    }
+}
+
+pub(super) fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 

@@ -45,7 +45,7 @@ impl Control {
             "shutting down: listeners are closed, requests in flight may finish"
         );
         let cut = rooms.server.shutdown(deadline).await;
-        drop(rooms.health);
+        drop((rooms.health, rooms.discovery));
         if cut > 0 {
             warn!(connections = cut, "cut at the shutdown deadline");
         }

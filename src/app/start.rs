@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use prometheus::Registry;
 use thiserror::Error;
@@ -17,6 +17,7 @@ use tracing::info;
 use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
 use crate::admin::{self, Readiness};
 use crate::config;
+use crate::discovery::Discovery;
 use crate::health::HealthChecker;
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::{Metrics, MetricsError};
@@ -75,6 +76,9 @@ impl StartError {
         }
     }
 }
+
+/// How long the daemon waits for the first answers of its providers before it says that it is ready.
+const FIRST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Starts the control thread, which starts all else; waits until it listens.
 pub(super) async fn start(options: Options) -> Result<Running, StartError> {
@@ -140,9 +144,12 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         keyring: keyring.clone(),
         server,
         health: HealthChecker::new(options.resolver),
+        discovery: Discovery::default(),
     };
+    let discovery = rooms.discovery.board();
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
     reloader.apply(Cause::Start).await?;
+    reloader.await_discovery(FIRST_ANSWERS).await;
 
     tokio::spawn(keyring.tend());
     let stop_reloading = CancellationToken::new();
@@ -157,6 +164,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         metrics: metrics.clone(),
         access_log: access_log.clone(),
         addresses: addresses.clone(),
+        discovery,
         readiness: readiness.clone(),
         started: SystemTime::now(),
     };

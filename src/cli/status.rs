@@ -22,6 +22,17 @@ struct Daemon {
     workers: i64,
     generation: u64,
     last_refusal: Option<Refusal>,
+    #[serde(default)]
+    providers: Vec<Provider>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Provider {
+    name: String,
+    state: String,
+    targets: usize,
+    remarks: usize,
+    error: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -120,6 +131,9 @@ fn page(daemon: &Daemon, balancers: &LoadBalancers, groups: &Groups) -> String {
         }
     }
     let _ = write!(page, "\n{table}");
+    if !daemon.providers.is_empty() {
+        let _ = write!(page, "\n{}", providers(&daemon.providers));
+    }
     for group in &groups.target_groups {
         let _ = write!(page, "\n{}", group_section(group));
     }
@@ -145,6 +159,24 @@ fn heading(daemon: &Daemon) -> String {
         );
     }
     text
+}
+
+fn providers(providers: &[Provider]) -> Table<4> {
+    let mut table = Table::new(["TARGETS FROM", "STATE", "FOUND", "REASON"]);
+    for provider in providers {
+        let remarks = match provider.remarks {
+            0 => String::new(),
+            1 => "1 remark: see /providers".to_owned(),
+            remarks => format!("{remarks} remarks: see /providers"),
+        };
+        table.row([
+            provider.name.clone(),
+            provider.state.clone(),
+            provider.targets.to_string(),
+            provider.error.clone().unwrap_or(remarks),
+        ]);
+    }
+    table
 }
 
 fn group_section(group: &Group) -> String {

@@ -8,10 +8,12 @@
 
 mod advice;
 mod check;
+mod contribution;
 pub mod document;
 mod fit;
 mod path;
 mod problem;
+mod provider;
 mod read;
 mod service;
 mod shape;
@@ -23,8 +25,10 @@ mod validate;
 mod value;
 
 pub use check::{CheckReport, check, check_text, load, parse, validate};
+pub use contribution::{Contributed, Contribution, Rejected};
 pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges};
 pub use problem::{Location, Problem, Problems, Severity};
+pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};
 pub use valid::{
     AccessLogSettings, Attributes, By, Limits, ValidAction, ValidConfig, ValidForwarded,

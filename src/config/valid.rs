@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Service;
 use super::document::{ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges};
+use super::provider::ValidProvider;
 use crate::keyring;
 use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
@@ -34,6 +35,8 @@ pub struct ValidConfig {
     pub load_balancers: Vec<ValidLoadBalancer>,
     /// The target groups, in the order of the document.
     pub target_groups: Vec<ValidTargetGroup>,
+    /// Who contributes targets besides the document; names are unique.
+    pub providers: Vec<ValidProvider>,
 }
 
 /// Where the access log goes and what it looks like.

@@ -27,7 +27,7 @@ pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
 pub use node::{ActiveConnection, NodeMetrics};
 pub use process::ProcessMetrics;
 pub use relay::{RelayMetrics, ResetSide};
-pub use state::{StateMetrics, TargetSample};
+pub use state::{ProviderSample, StateMetrics, TargetSample};
 pub use target::{CloseReason, RetryReason, TargetMetrics};
 
 use rows::Shelf;
@@ -185,6 +185,14 @@ mod tests {
         };
         state.target(sample, &["healthy", "unhealthy"]);
         state.access_log(10, 1);
+        state.provider(ProviderSample {
+            provider: "docker",
+            up: true,
+            targets: 2,
+            remarks: 0,
+            last_success: Some(7),
+            failures: 1,
+        });
         let text = metrics.encode(&state).unwrap();
         drop((connection, group));
         text

@@ -18,8 +18,30 @@ pub struct StateMetrics {
     in_flight: IntGaugeVec,
     requests: IntCounterVec,
     weight: IntGaugeVec,
+    provider_up: IntGaugeVec,
+    provider_targets: IntGaugeVec,
+    provider_remarks: IntGaugeVec,
+    provider_last_success: IntGaugeVec,
+    provider_failures: IntCounterVec,
     written: IntCounter,
     dropped: IntCounter,
+}
+
+/// One provider at the moment of the scrape.
+#[derive(Clone, Copy, Debug)]
+pub struct ProviderSample<'a> {
+    /// Its name.
+    pub provider: &'a str,
+    /// Whether its last question was answered.
+    pub up: bool,
+    /// How many targets it has found.
+    pub targets: usize,
+    /// How much it has found that cannot be used as it is.
+    pub remarks: usize,
+    /// When it last had an answer, in seconds since 1970.
+    pub last_success: Option<u64>,
+    /// How often it has had none.
+    pub failures: u64,
 }
 
 /// One target at the moment of the scrape.
@@ -56,7 +78,36 @@ impl StateMetrics {
             registry: &registry,
             labels: &["load_balancer", "target_group", "target", "zone"],
         };
+        let provider = Registrar {
+            registry: &registry,
+            labels: &["provider"],
+        };
         Ok(Self {
+            provider_up: provider.gauge(
+                "elbow_provider_up",
+                "1 if a provider of targets has an answer, 0 if it goes by its last one.",
+                &[],
+            )?,
+            provider_targets: provider.gauge(
+                "elbow_provider_targets",
+                "Targets that a provider has found.",
+                &[],
+            )?,
+            provider_remarks: provider.gauge(
+                "elbow_provider_remarks",
+                "What a provider has found that cannot be used as it is; see /providers.",
+                &[],
+            )?,
+            provider_last_success: provider.gauge(
+                "elbow_provider_last_success_timestamp_seconds",
+                "When a provider last had an answer, in seconds since 1970.",
+                &[],
+            )?,
+            provider_failures: provider.counter(
+                "elbow_provider_failures_total",
+                "How often a provider had no answer.",
+                &[],
+            )?,
             healthy_hosts: group.gauge(
                 "elbow_healthy_hosts",
                 "Targets that are healthy. ALB: HealthyHostCount.",
@@ -130,6 +181,20 @@ impl StateMetrics {
         counter.inc_by(sample.requests);
         let gauge = self.weight.with_label_values(&labels);
         gauge.set(i64::from(sample.weight));
+    }
+
+    /// One provider.
+    pub fn provider(&self, sample: ProviderSample<'_>) {
+        let labels = [sample.provider];
+        let set = |family: &IntGaugeVec, value: i64| family.with_label_values(&labels).set(value);
+        set(&self.provider_up, i64::from(sample.up));
+        set(&self.provider_targets, sample.targets.cast_signed() as i64);
+        set(&self.provider_remarks, sample.remarks.cast_signed() as i64);
+        if let Some(seconds) = sample.last_success {
+            set(&self.provider_last_success, seconds.cast_signed());
+        }
+        let counter = self.provider_failures.with_label_values(&labels);
+        counter.inc_by(sample.failures);
     }
 
     /// Lines of the access log since start-up.

@@ -2,6 +2,7 @@
 //!
 //! Look at [`Reloader::apply`], the life of a reload in eight steps, and at [`ReloadHandle`], by
 //! which everybody else asks for one. Start-up is the same function with an empty last snapshot.
+//! What providers besides the file contribute joins each configuration that is taken over.
 //! What a configuration may say is [`crate::config`]'s question; what it means to a request,
 //! [`crate::snapshot`]'s.
 
@@ -39,6 +40,8 @@ pub enum Cause {
     Signal,
     /// The admin API.
     Api,
+    /// A provider has found other targets than before.
+    Discovery,
 }
 
 impl Cause {
@@ -49,6 +52,7 @@ impl Cause {
             Self::FileChange => "file change",
             Self::Signal => "SIGHUP",
             Self::Api => "API",
+            Self::Discovery => "discovery",
         }
     }
 }

@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::access_log::{self, AccessLog, Destination, Format};
-use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, ValidConfig};
+use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, Rejected, ValidConfig};
+use crate::discovery::Discovery;
 use crate::health::HealthChecker;
 use crate::keyring::{self, Keyring};
 use crate::metrics::Metrics;
@@ -46,12 +47,16 @@ pub struct Rooms {
     pub server: Server,
     /// Probes what the snapshot says.
     pub health: HealthChecker,
+    /// Finds targets where the configuration says.
+    pub discovery: Discovery,
 }
 
 /// What the reloader knows of the configuration in force, beyond the snapshot.
 #[derive(Clone, Debug)]
 pub struct InForce {
-    /// The document.
+    /// The text that was taken over.
+    text: String,
+    /// The document, with what providers contributed.
     pub config: Config,
     /// How long a shutdown may take.
     pub shutdown_deadline: Duration,
@@ -70,8 +75,10 @@ pub struct Fixed {
 
 /// All that can be made before anything changes.
 struct Ready {
+    text: String,
     config: Config,
     valid: ValidConfig,
+    rejected: Vec<Rejected>,
     warnings: Vec<String>,
     snapshot: Snapshot,
     sockets: Prepared,
@@ -90,6 +97,7 @@ impl Reloader {
             queue,
             text: None,
             in_force: InForce {
+                text: String::new(),
                 config: Config {
                     load_balancer: Vec::new(),
                     target_group: Vec::new(),
@@ -109,6 +117,11 @@ impl Reloader {
                 biased;
                 () = stop.cancelled() => break,
                 order = self.queue.orders.recv() => order,
+                () = self.rooms.discovery.changed() => {
+                    // Whatever comes of it is told; nobody waits for it.
+                    let _ = self.apply(Cause::Discovery).await;
+                    continue;
+                }
             };
             let Some(Order { cause, answer }) = order else {
                 break;
@@ -129,6 +142,9 @@ impl Reloader {
     /// [`ReloadHandle::last_refusal`]: super::ReloadHandle::last_refusal
     pub async fn apply(&mut self, cause: Cause) -> Outcome {
         let now = Instant::now();
+        if cause == Cause::Discovery {
+            return self.discovered(now).await;
+        }
         let text = match self.read().await {
             Ok(text) => text,
             Err(error) => return Err(self.refuse(cause, error)),
@@ -136,11 +152,39 @@ impl Reloader {
         if cause == Cause::FileChange && self.text.as_ref() == Some(&text) {
             return Ok(self.nothing_new());
         }
-        let ready = self.prepare(&text, now).await;
+        let ready = self.prepare(text.clone(), now).await;
         self.text = Some(text);
         match ready {
             Ok(ready) => Ok(self.take_over(cause, ready, now)),
             Err(error) => Err(self.refuse(cause, error)),
+        }
+    }
+
+    /// Waits, not longer than `limit`, for the first answers of all providers, and takes in what
+    /// they have found: so that a daemon that says it is ready knows its targets.
+    pub async fn await_discovery(&mut self, limit: Duration) {
+        if self.in_force.config.uses_discovery() {
+            // Who has not answered by then is waited for no longer; it says why by itself.
+            let _ = tokio::time::timeout(limit, self.rooms.discovery.answered()).await;
+            // A refusal is told, and can only be the machine's fault.
+            let _ = self.apply(Cause::Discovery).await;
+        }
+    }
+
+    /// Takes in what providers have found, with the text that is in force: what may be wrong with
+    /// the file meanwhile does not concern them.
+    async fn discovered(&mut self, now: Instant) -> Outcome {
+        let text = self.in_force.text.clone();
+        match self.prepare(text, now).await {
+            Ok(ready) => {
+                let before = &self.in_force.config;
+                if Difference::between(before, &ready.config).is_empty() {
+                    self.rooms.discovery.rejected(ready.rejected);
+                    return Ok(self.nothing_new());
+                }
+                Ok(self.take_over(Cause::Discovery, ready, now))
+            }
+            Err(error) => Err(self.refuse(Cause::Discovery, error)),
         }
     }
 
@@ -154,12 +198,14 @@ impl Reloader {
     }
 
     /// Steps 1 to 5: whatever fails here leaves the process exactly as it was.
-    async fn prepare(&mut self, text: &str, now: Instant) -> Result<Ready, ReloadError> {
+    async fn prepare(&mut self, text: String, now: Instant) -> Result<Ready, ReloadError> {
         let name = self.source.name();
         // 1 load
-        let config = config::parse(text, &name)?;
+        let mut config = config::parse(&text, &name)?;
         // 2 validate: from the text again, because only there a problem has its line
-        let (valid, problems) = config::check_text(text, &name).into_result()?;
+        let (mut valid, problems) = config::check_text(&text, &name).into_result()?;
+        let contributions = self.rooms.discovery.contributions();
+        let rejected = valid.contribute(&mut config, &contributions);
         // 3 certificates: the listeners of this version have none.
         // 4 compile
         let last = self.rooms.shared.load();
@@ -169,7 +215,9 @@ impl Reloader {
         let keys = self.prepare_keys(&valid.cookie_keys).await?;
         let sockets = self.rooms.server.prepare(&snapshot).await?;
         Ok(Ready {
+            text,
             config,
+            rejected,
             warnings: self.in_force.warnings(&valid, problems),
             valid,
             snapshot,
@@ -232,6 +280,8 @@ impl Reloader {
         // 7 commit
         rooms.server.commit(ready.sockets);
         rooms.health.reconcile(&snapshot);
+        rooms.discovery.reconcile(&ready.valid.providers);
+        rooms.discovery.rejected(ready.rejected);
         if let Some(access_log) = ready.access_log {
             rooms.access_log.apply(access_log);
         }
@@ -242,6 +292,7 @@ impl Reloader {
             warnings: ready.warnings,
         };
         self.in_force = InForce {
+            text: ready.text,
             config: ready.config,
             shutdown_deadline: ready.valid.shutdown_deadline,
             access_log: Some(ready.valid.access_log),
@@ -256,8 +307,11 @@ impl Reloader {
             "configuration in force: {}",
             reloaded.difference,
         );
-        for warning in &reloaded.warnings {
-            warn!("{warning}");
+        // The file's warnings are not news each time that a provider finds something.
+        if cause != Cause::Discovery {
+            for warning in &reloaded.warnings {
+                warn!("{warning}");
+            }
         }
         reloaded
     }

@@ -12,7 +12,8 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::{
-    HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetHealth, Thresholds, Transition,
+    HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetHealth, Thresholds,
+    Transition,
 };
 
 /// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
@@ -407,12 +408,14 @@ mod tests {
         state.stand(Some(HealthReason::InvalidState(InvalidState::Stopped)));
         let health = state.describe(Instant::now());
         assert_eq!(health.state, TargetHealth::Unused);
-        let reason = health.reason.map(|reason| (reason.code(), reason.to_string()));
+        let reason = health
+            .reason
+            .map(|reason| (reason.code(), reason.to_string()));
         let words = "Target is in the stopped state".to_owned();
         assert_eq!(reason, Some(("Target.InvalidState", words)));
         state.stand(None);
         assert_eq!(state.health(), TargetHealth::Initial);
-        state.observe(pass(), &ALB);
+        state.observe(pass(), &ALB, None);
         assert_eq!(state.health(), TargetHealth::Healthy);
     }
 

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod action;
 mod cookie_keys;
+mod discovery;
 mod health_check;
 mod listener;
 mod load_balancer;
@@ -23,6 +24,7 @@ mod trusted_proxies;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 pub use cookie_keys::CookieKeys;
+pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
 pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
@@ -65,6 +67,16 @@ pub struct Config {
     pub load_balancer: Vec<LoadBalancer>,
     /// The target groups.
     pub target_group: Vec<TargetGroup>,
+    /// Container engines whose containers are targets.
+    pub docker: Vec<Docker>,
+}
+
+impl Config {
+    /// Whether providers besides the file contribute targets.
+    pub fn uses_discovery(&self) -> bool {
+        let asks_dns = |group: &TargetGroup| !group.dns.is_empty();
+        !self.docker.is_empty() || self.target_group.iter().any(asks_dns)
+    }
 }
 
 impl Default for Config {
@@ -79,6 +91,7 @@ impl Default for Config {
             access_log: AccessLog::default(),
             load_balancer: Vec::new(),
             target_group: Vec::new(),
+            docker: Vec::new(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{HealthCheck, ProxyProtocolVersion, TargetGroupHealth};
+use super::{Dns, HealthCheck, InvalidState, ProxyProtocolVersion, TargetGroupHealth};
 use crate::config::value::Span;
 
 /// A target group.
@@ -81,6 +81,9 @@ pub struct TargetGroup {
     /// The targets.
     #[serde(default)]
     pub targets: Vec<Target>,
+    /// Names in DNS whose answers are targets, too.
+    #[serde(default)]
+    pub dns: Vec<Dns>,
 }
 
 /// The protocol to the targets.
@@ -169,7 +172,7 @@ pub enum ZoneWeight {
 }
 
 /// One target.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// Its id. Default: the host of its address. Together with the port it identifies the target:
@@ -186,6 +189,10 @@ pub struct Target {
     #[schemars(range(max = 999))]
     #[serde(default = "default::weight")]
     pub weight: u32,
+    /// Why it cannot serve. Only a provider knows: a file cannot say so.
+    #[schemars(skip)]
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub invalid_state: Option<InvalidState>,
 }
 
 mod default {

@@ -85,6 +85,20 @@ impl<'a> Groups<'a> {
         Some(Arc::clone(&found.name))
     }
 
+    /// The name of a group; reports one that does not exist.
+    pub(super) fn named(
+        &self,
+        group: &str,
+        path: &Path<'_>,
+        report: &mut Report<'_>,
+    ) -> Option<Arc<str>> {
+        let found = self.groups.get(group);
+        if found.is_none() {
+            self.missing(group, path, report);
+        }
+        found.map(|group| Arc::clone(&group.name))
+    }
+
     fn missing(&self, group: &str, path: &Path<'_>, report: &mut Report<'_>) {
         if !report.has_all_groups() {
             return;

@@ -7,6 +7,8 @@ mod action;
 mod address;
 mod blocks;
 mod cookie_keys;
+mod dns;
+mod docker;
 mod forward;
 mod groups;
 mod health_check;
@@ -45,6 +47,11 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
     let load_balancers = load_balancer::validate(config, &mut groups, &mut report);
     let target_groups = target_group::validate(config, &groups, &mut report);
     let cookie_keys = cookie_keys::validate(config, &mut report);
+    let providers = docker::validate(config, &groups, &mut report);
+    let providers = providers
+        .into_iter()
+        .chain(dns::validate(config, &mut report));
+    let providers = providers.collect();
     socket::validate(config, &mut report);
     let problems = report.into_problems();
     let valid = ValidConfig {
@@ -59,10 +66,13 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
         },
         load_balancers,
         target_groups,
+        providers,
     };
     let refused = problems.iter().any(Problem::is_error);
     ((!refused).then_some(valid), problems)
 }
+
+pub(super) use target::contributed;
 
 /// What belongs to the daemon itself.
 fn settings(config: &Config, report: &mut Report<'_>) {

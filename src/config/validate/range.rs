@@ -69,6 +69,14 @@ pub(super) const TIMEOUT: Range<Duration> = Range {
     strict: secs(2, 120),
     relaxed: Duration::from_millis(10)..=Duration::from_secs(HOUR),
 };
+pub(super) const MIN_TTL: Range<Duration> = Range {
+    strict: secs(1, HOUR),
+    relaxed: from_tenth(HOUR),
+};
+pub(super) const MAX_TTL: Range<Duration> = Range {
+    strict: secs(1, DAY),
+    relaxed: from_tenth(DAY),
+};
 pub(super) const THRESHOLD: Range<u32> = Range {
     strict: 2..=10,
     relaxed: 1..=1000,

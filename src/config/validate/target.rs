@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::report::Report;
 use super::zone_policy::{ALL, Surroundings};
 use super::{address, name, range};
-use crate::config::document::{Target, TargetGroup};
+use crate::config::document::{Ranges, Target, TargetGroup};
+use crate::config::fit::Removed;
 use crate::config::path::Path;
 use crate::config::suggest::listed;
 use crate::target::TargetKey;
@@ -43,6 +44,24 @@ pub(super) fn validate(
     registrations
 }
 
+/// Checks a target that a provider contributes; the problem is told in words only, for it stands in
+/// no text.
+pub(in crate::config) fn contributed(
+    target: &Target,
+    ranges: Ranges,
+) -> Result<Registration, String> {
+    let removed = Removed::default();
+    let mut report = Report::new(ranges, &removed);
+    name::zone(&mut report, &Path::Root, target.zone.as_deref());
+    range::number(&mut report, &Path::Root, target.weight, 0..=999);
+    let registration = registration(target, &Path::Root, &mut report);
+    match (registration, report.into_problems().into_iter().next()) {
+        (Some(registration), None) => Ok(registration),
+        (_, Some(problem)) => Err(problem.message),
+        (None, None) => Err("it is not a target".to_owned()),
+    }
+}
+
 fn registration(target: &Target, path: &Path<'_>, report: &mut Report<'_>) -> Option<Registration> {
     let parsed = address::parse(&target.address);
     let address = match parsed {
@@ -70,6 +89,7 @@ fn registration(target: &Target, path: &Path<'_>, report: &mut Report<'_>) -> Op
             .filter(|zone| *zone != ALL)
             .map(Into::into),
         weight: target.weight,
+        invalid_state: target.invalid_state.map(Into::into),
         address,
     })
 }

@@ -20,8 +20,10 @@ pub(super) struct Surroundings<'a> {
     pub(super) all_zones: bool,
     /// The zones in which the nodes stand.
     pub(super) nodes: BTreeSet<&'a str>,
-    /// The zones in which the group's targets stand.
+    /// The zones in which the group's targets stand, as far as the document says so.
     pub(super) targets: BTreeSet<&'a str>,
+    /// Whether providers may bring targets in other zones.
+    pub(super) discovered: bool,
 }
 
 impl<'a> Surroundings<'a> {
@@ -42,6 +44,11 @@ impl<'a> Surroundings<'a> {
                 .filter_map(|target| target.zone.as_deref())
                 .filter(|zone| *zone != ALL)
                 .collect(),
+            discovered: !group.dns.is_empty()
+                || config
+                    .docker
+                    .iter()
+                    .any(|docker| docker.target_groups.contains(&group.name)),
         }
     }
 }
@@ -171,7 +178,7 @@ fn refuse(error: &ZoneWeightsError, path: &Path<'_>, report: &mut Report<'_>) {
 fn target_zone(zone: &str, around: &Surroundings<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     let known = around.targets.union(&around.nodes).copied();
     let known: Vec<&str> = known.collect();
-    if !known.contains(&zone) {
+    if !known.contains(&zone) && !around.discovered {
         unknown_zone("no target and no node", zone, &known, path, report);
     }
 }

@@ -26,8 +26,8 @@ use super::{
 };
 use crate::balance::Algorithm;
 use crate::target::{
-    HealthReason, InvalidState, Lease, Outcome, ProbeRecord, TargetAddress, TargetHealth, TargetKey, TargetState,
-    Thresholds, Zone,
+    HealthReason, InvalidState, Lease, Outcome, ProbeRecord, TargetAddress, TargetHealth,
+    TargetKey, TargetState, Thresholds, Zone,
 };
 
 const DELAY: Duration = Duration::from_secs(300);
