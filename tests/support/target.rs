@@ -1,7 +1,7 @@
 //! Targets that do what a test scripts.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -165,6 +165,13 @@ impl Target {
         self.stop().await;
         let listener = listen(self.address);
         self.accept(listener);
+    }
+
+    /// Listens again on the same port of another address, as a container that was started anew.
+    pub(crate) async fn start_again_at(&mut self, address: IpAddr) {
+        self.stop().await;
+        self.address.set_ip(address);
+        self.start_again().await;
     }
 
     /// How many connections it has accepted.
