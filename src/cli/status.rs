@@ -261,7 +261,11 @@ mod tests {
     fn an_operator_sees_state_reason_and_last_probe_at_a_glance() {
         let daemon: Daemon = serde_json::from_str(
             r#"{ "version": "0.1.0", "uptime_seconds": 3700, "ready": true, "workers": 2,
-                 "generation": 4, "last_refusal": null }"#,
+                 "generation": 4, "last_refusal": null, "providers": [
+                   { "name": "docker", "state": "failing", "targets": 2, "remarks": 1,
+                     "error": "no such file" },
+                   { "name": "dns:web", "state": "working", "targets": 3, "remarks": 1,
+                     "error": null }] }"#,
         )
         .unwrap();
         let balancers: LoadBalancers = serde_json::from_str(
@@ -287,6 +291,10 @@ Elbow 0.1.0, ready, up 1h 1m 40s, 2 workers, configuration 4
 LOAD BALANCER  LISTENS ON     CONNECTIONS
 web            127.0.0.11:80  3
                127.0.0.12:80
+
+TARGETS FROM  STATE    FOUND  REASON
+docker        failing  2      no such file
+dns:web       working  3      1 remark: see /providers
 
 Target group site of web: 1 of 2 healthy
 TARGET  ADDRESS      ZONE  WEIGHT  STATE      IN FLIGHT  LAST PROBE                              REASON

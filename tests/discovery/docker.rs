@@ -164,26 +164,26 @@ async fn a_request_at_a_container_that_is_paused_goes_to_another() {
         std::future::pending().await
     });
     let silent = silent.await;
+    let other = site("other").await;
     engine.run("silent", &silent, &[]);
+    engine.run("other", &other, &[]);
     let text = before_web("") + &engine.setting();
     let elbow = Elbow::start_from_file(&text).await;
-    expect_healthy(&elbow, &["silent"]).await;
-    let mut client = Client::connect(elbow.address()).await;
-    client
-        .send("GET /slow HTTP/1.1\r\nHost: site.test\r\n\r\n")
-        .await;
+    expect_healthy(&elbow, &["silent", "other"]).await;
+    // In turn: one of two requests is at the silent one.
+    let slow = "GET /slow HTTP/1.1\r\nHost: site.test\r\n\r\n";
+    let mut one = Client::connect(elbow.address()).await;
+    let mut two = Client::connect(elbow.address()).await;
+    one.send(slow).await;
+    two.send(slow).await;
     let arrived = || {
-        silent
-            .requests()
-            .iter()
-            .any(|r| r.start_line().contains("/slow"))
+        let requests = silent.requests();
+        requests.iter().any(|r| r.start_line().contains("/slow"))
     };
-    eventually(SOON, "the request is at the target", arrived).await;
-    let other = site("other").await;
-    engine.run("other", &other, &[]);
-    expect_healthy(&elbow, &["other"]).await;
+    eventually(SOON, "a request is at the silent target", arrived).await;
     engine.pause("silent", HERE);
-    assert_eq!(client.response().await.text(), "other");
+    assert_eq!(one.response().await.text(), "other");
+    assert_eq!(two.response().await.text(), "other");
 }
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn when_the_engine_is_gone_its_targets_stay_and_that_is_told() {
     assert!(provider["last_error"]["error"].is_string(), "{provider:#}");
     assert_eq!(provider["targets"].as_array().unwrap().len(), 2);
     let mut client = Client::connect(two.elbow.admin()).await;
-    let metrics = client.get("/metrics").await.text();
+    let metrics = client.get("/metrics").await.text().to_owned();
     assert!(metrics.contains("elbow_provider_up{provider=\"docker\"} 0"));
     assert!(metrics.contains("elbow_provider_targets{provider=\"docker\"} 2"));
     assert_eq!(who(two.elbow.address(), 4).await, ["a", "a", "b", "b"]);

@@ -193,9 +193,10 @@ fn endpoint(address: Option<IpAddr>) -> Value {
 
 async fn answer(State(world): State<Arc<World>>, uri: Uri) -> Response {
     world.asked.lock().push(uri.to_string());
-    let path = match version_and_path(uri.path()) {
-        Ok(path) => path,
-        Err(refusal) => return refusal,
+    let Some(path) = without_version(uri.path()) else {
+        let message = format!("client version is too new. Maximum supported API version is {API}");
+        let answer = json!({ "message": message });
+        return (StatusCode::BAD_REQUEST, answer.to_string()).into_response();
     };
     match path {
         "/version" => json_response(&json!({ "ApiVersion": API, "MinAPIVersion": "1.12" })),
@@ -227,19 +228,14 @@ async fn answer(State(world): State<Arc<World>>, uri: Uri) -> Response {
     }
 }
 
-/// What Docker says to a client that is too new for it.
-fn version_and_path(path: &str) -> Result<&str, Response> {
+/// The path without the API version before it; none if the engine does not speak that one.
+fn without_version(path: &str) -> Option<&str> {
     let Some(rest) = path.strip_prefix("/v1.") else {
-        return Ok(path);
+        return Some(path);
     };
-    let (minor, _) = rest.split_once('/').unwrap();
-    if minor.parse::<u32>().unwrap() > 41 {
-        let message =
-            format!("client version 1.{minor} is too new. Maximum supported API version is {API}");
-        let answer = json!({ "message": message });
-        return Err((StatusCode::BAD_REQUEST, answer.to_string()).into_response());
-    }
-    Ok(&rest[minor.len()..])
+    let (minor, _) = rest.split_once('/')?;
+    let is_known = minor.parse::<u32>().is_ok_and(|minor| minor <= 41);
+    is_known.then_some(&rest[minor.len()..])
 }
 
 fn json_response(document: &Value) -> Response {

@@ -78,7 +78,7 @@ pub(crate) async fn who(address: SocketAddr, count: usize) -> Vec<String> {
     for _ in 0..count {
         let response = client.get("/").await;
         names.push(match response.status() {
-            200 => response.text(),
+            200 => response.text().to_owned(),
             status => status.to_string(),
         });
     }
@@ -91,7 +91,7 @@ pub(crate) async fn admin(elbow: &Elbow, path: &str) -> Value {
     let mut client = Client::connect(elbow.admin()).await;
     let answer = client.get(path).await;
     assert_eq!(answer.status(), 200, "{}", answer.text());
-    serde_json::from_str(&answer.text()).expect("JSON")
+    serde_json::from_str(answer.text()).expect("JSON")
 }
 
 /// Waits until the only provider is in this state.

@@ -1,6 +1,7 @@
 //! Configurations, right and wrong, and what is said about them, to the letter.
 
 mod attributes;
+mod discovery;
 mod examples;
 mod load_balancer;
 mod proxies;

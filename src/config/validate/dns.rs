@@ -32,24 +32,20 @@ fn name(group: &TargetGroup, dns: &Dns, path: &Path<'_>, report: &mut Report<'_>
     let name = path.key("name");
     if let Err(refusal) = address::parse(&format!("{}:1", dns.name)) {
         report.refuse(
-            &name,
+            name,
             refusal.message,
             "write a name such as \"web.internal\"",
         );
     } else if dns.name.parse::<std::net::IpAddr>().is_ok() {
         let help = "a target with a fixed address stands in `targets`";
         report.refuse(
-            &name,
+            name,
             format!("`{}` is an address, not a name", dns.name),
             help,
         );
     } else if dns.name.starts_with('_') && dns.records != Records::Srv {
         let help = "names that begin so have SRV records: write records = \"SRV\"";
-        report.warn(
-            &name,
-            format!("`{}` will have no addresses", dns.name),
-            help,
-        );
+        report.warn(name, format!("`{}` will have no addresses", dns.name), help);
     }
     records(dns, path, report);
     range::duration(report, &path.key("min_ttl"), dns.min_ttl, &range::MIN_TTL);

@@ -40,14 +40,14 @@ fn engine(
     report: &mut Report<'_>,
 ) -> Option<ValidProvider> {
     let allowed = path.key("target_groups");
-    if docker.target_groups.is_empty() {
-        let help = "name the groups that labels may choose: target_groups = [\"wordpress\"]";
-        report.refuse(&allowed, "no label can name a target group", help);
-    }
     let target_groups = docker.target_groups.iter().enumerate();
     let target_groups = target_groups
         .filter_map(|(index, group)| groups.named(group, &allowed.index(index), report))
         .collect();
+    if docker.target_groups.is_empty() {
+        let help = "name the groups that labels may choose: target_groups = [\"wordpress\"]";
+        report.refuse(allowed, "no label can name a target group", help);
+    }
     let prefix = &docker.label_prefix;
     let odd = |c: char| !(c.is_ascii_alphanumeric() || ".-_".contains(c));
     if prefix.is_empty() || prefix.contains(odd) || prefix.ends_with('.') {
@@ -118,7 +118,7 @@ pub(super) fn zones(
             Ok(network) => networks.push((network, zone.clone())),
             Err(_) => {
                 let message = format!("`{network}` is not a network");
-                report.refuse(&path, message, "write it like \"10.0.0.0/24\"");
+                report.refuse(path, message, "write it like \"10.0.0.0/24\"");
             }
         }
     }

@@ -9,6 +9,9 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
 
+/// How long all servers together may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// Whom to ask.
 pub(super) struct Lookup {
     resolver: TokioResolver,
@@ -128,9 +131,11 @@ impl Lookup {
     }
 
     async fn records(&self, name: &str, kind: RecordType) -> Result<Vec<Record>, Failure> {
-        match self.resolver.lookup(name, kind).await {
-            Ok(found) => Ok(found.answers().to_vec()),
-            Err(error) => Err(failure(&error)),
+        let lookup = self.resolver.lookup(name, kind);
+        match tokio::time::timeout(PATIENCE, lookup).await {
+            Ok(Ok(found)) => Ok(found.answers().to_vec()),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err(Failure::Unknown("no DNS server answers".to_owned())),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use hickory_resolver::proto::rr::RecordType;
 
 use super::Remark;
@@ -90,8 +91,11 @@ impl Follower {
         let mut unknown = Vec::new();
         let mut empty = Vec::new();
         let mut found = false;
-        for family in families {
-            match lookup.addresses(&name, *family).await {
+        let questions = families
+            .iter()
+            .map(|family| lookup.addresses(&name, *family));
+        for (family, answer) in families.iter().zip(join_all(questions).await) {
+            match answer {
                 Ok(answer) => {
                     ttl = ttl.min(answer.ttl);
                     self.families.insert(*family, answer.addresses);

@@ -251,7 +251,7 @@ fn a_target_that_was_stopped_and_started_elsewhere_is_the_same_target_and_needs_
     let after = reload(&while_stopped, cross_zone(), moved, Instant::now());
     assert_eq!(after.state("a1").health(), TargetHealth::Initial);
     assert_eq!(after.state("a1").in_flight(), 1);
-    pass(&after.state("a1"));
+    pass(after.state("a1"));
     assert_eq!(after.state("a1").health(), TargetHealth::Healthy);
     drop(lease);
 }
