@@ -34,6 +34,7 @@
 //! |   | [`health`] | active checks |
 //! | 6 | [`server`] | workers, sockets, connections, drain |
 //! |   | [`discovery`] | where targets come from besides the file: container engines, DNS |
+//! |   | [`explain`] | what would become of a request, and why |
 //! | 7 | [`reload`] | the one writer of snapshots |
 //! | 8 | [`admin`] | metrics page and JSON API |
 //! | 9 | [`app`] | start-up and shutdown, in order |
@@ -134,6 +135,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod discovery;
+pub mod explain;
 pub mod health;
 pub mod http1;
 pub mod keyring;

@@ -22,7 +22,7 @@ const ROWS: [&[&str]; 12] = [
     &["config"],
     &["snapshot"],
     &["health", "proxy", "relay"],
-    &["discovery", "server"],
+    &["discovery", "explain", "server"],
     &["reload"],
     &["admin"],
     &["app", "telemetry"],

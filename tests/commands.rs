@@ -188,6 +188,39 @@ fn the_configuration_in_the_readme_can_be_used() {
 }
 
 #[test]
+fn a_request_is_explained_by_a_file() {
+    let file = File::with(&answering("one").replace("port = 0", "port = 8080"));
+    let path = file.path();
+    let ask = |more: &[&str]| {
+        let file = ["explain", "-c", path.to_str().unwrap(), "GET"];
+        elbow(&[&file[..], more].concat())
+    };
+    let output = ask(&[
+        "http://shop.test:8080/",
+        "-H",
+        "X: y",
+        "--source",
+        "198.51.100.1",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = text(&output.stdout);
+    assert!(
+        said.contains("from 198.51.100.1") && said.ends_with("\none\n"),
+        "{said}"
+    );
+    let output = ask(&["--json", "shop.test"]);
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["matched_rule"], "default");
+    assert_eq!(document["outcome"]["type"], "fixed-response");
+    let output = ask(&["http://shop.test:81/"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text(&output.stderr).contains("no listener is HTTP:81"),
+        "{output:?}"
+    );
+}
+
+#[test]
 fn status_without_a_daemon_says_what_to_do() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = nobody.local_addr().unwrap().to_string();
@@ -232,6 +265,11 @@ fn a_daemon_reloads_on_sighup_and_by_command_and_ends_on_sigterm() {
         "{said}"
     );
     assert!(get(address).ends_with("three"));
+
+    let url = format!("http://{address}/a");
+    let output = elbow(&["explain", "GET", &url, "--admin", &admin]);
+    let said = text(&output.stdout);
+    assert!(said.ends_with("\nthree\n"), "{output:?}");
 
     let output = elbow(&["status", "--admin", &admin]);
     let said = text(&output.stdout);

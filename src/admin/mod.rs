@@ -11,6 +11,7 @@
 
 mod answer;
 mod drain;
+mod explain;
 mod guard;
 mod health;
 mod load_balancers;
@@ -79,6 +80,7 @@ pub fn router(context: Context, more: Router) -> Router {
         .route("/status", get(status::show))
         .route("/load-balancers", get(load_balancers::list))
         .route("/rules", get(rules::list))
+        .route("/explain", get(explain::show))
         .route("/target-groups", get(target_groups::list))
         .route("/target-health", get(target_health::list))
         .route(

@@ -31,6 +31,9 @@ pub(super) enum Failure {
     /// A running daemon, or a check, has refused a configuration; the text says why.
     #[error("{0}")]
     Refused(String),
+    /// A question that has no answer.
+    #[error("{0}")]
+    Other(String),
     /// A second signal came before the shutdown was over.
     #[error("ended before requests in flight had finished")]
     Forced,

@@ -5,6 +5,7 @@
 
 mod check;
 mod daemon;
+mod explain;
 mod failure;
 mod reload;
 mod remote;
@@ -12,12 +13,13 @@ mod say;
 mod status;
 mod table;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::explain::Question;
 use crate::telemetry::LogForm;
 
 use failure::Failure;
@@ -76,6 +78,39 @@ enum Command {
         /// The configuration file
         file: PathBuf,
     },
+    /// Say what would become of a request, and why
+    ///
+    /// Which listener and rule it meets, why it does not meet the rules before, what is rewritten,
+    /// and which targets take it, in which shares. Nothing is sent. By default a running daemon is
+    /// asked, which knows the health of its targets at this moment.
+    ///
+    /// elbow explain -c shop.toml GET http://shop.example.com/basket -H 'Cookie: beta=1'
+    Explain {
+        /// The method, such as GET
+        method: String,
+        /// The URL, as a client would write it
+        url: String,
+        /// A header field of the request, any number of them
+        #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
+        headers: Vec<String>,
+        /// The client's address
+        #[arg(long, value_name = "IP", default_value = "192.0.2.1")]
+        source: IpAddr,
+        /// The node that the request enters through, by its address
+        #[arg(long, value_name = "IP")]
+        node: Option<IpAddr>,
+        /// The node that the request enters through, by its zone
+        #[arg(long)]
+        zone: Option<String>,
+        /// Ask a configuration file instead of a daemon, as if all targets were healthy
+        #[arg(short, long, value_name = "FILE", conflicts_with = "address")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        admin: Admin,
+        /// Print a JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Have a running daemon read its configuration again
@@ -131,6 +166,30 @@ pub fn main() -> ExitCode {
             ..
         } => daemon::demo(port, admin_port, log.form),
         Command::Check { file } => check::check(&file),
+        Command::Explain {
+            method,
+            url,
+            headers,
+            source,
+            node,
+            zone,
+            config,
+            admin,
+            json,
+        } => {
+            let question = Question {
+                method,
+                url,
+                headers,
+                source,
+                node,
+                zone,
+            };
+            match config {
+                Some(file) => explain::by_file(&file, &question, json),
+                None => explain::by_daemon(admin.address, &question, json),
+            }
+        }
         Command::Schema => check::schema(),
         Command::Reload { admin } => reload::reload(admin.address),
         Command::Status { admin } => status::status(admin.address),

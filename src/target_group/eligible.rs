@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::group_state::{Entry, GroupState};
-use super::route::Route;
+use super::route::{Route, Shares};
 use super::survey::Survey;
 use super::{Moment, PickError, Scope, Settings, ZonePolicy};
 use crate::target::{Lease, Target, TargetKey, Zone};
@@ -74,6 +74,14 @@ impl Eligible {
     ) -> Result<Lease, PickError> {
         match self.way(entry) {
             Ok(route) => route.pick(tried, moment),
+            Err(error) => Err(*error),
+        }
+    }
+
+    /// What each target takes of the requests that enter there.
+    pub(super) fn shares(&self, entry: Option<&Zone>) -> Result<Shares, PickError> {
+        match self.way(entry) {
+            Ok(route) => Ok(route.shares()),
             Err(error) => Err(*error),
         }
     }

@@ -37,6 +37,7 @@ pub use health_check::{HealthCheck, ProbeProtocol};
 pub use matcher::{Matcher, MatcherError};
 pub use pick_error::PickError;
 pub use registration::{Registration, Scope};
+pub use route::Shares;
 pub use settings::{ProtocolVersion, Settings, TargetProtocol, ZonePolicy};
 pub use slow_start::SlowStart;
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
@@ -203,6 +204,12 @@ impl TargetGroup {
             Eligible::build(&self.settings, &self.scope, &self.targets, &self.state, now);
         self.eligible.store(Arc::new(eligible));
         self.state.forget_unused_turns();
+    }
+
+    /// What each target takes of the requests that enter through a node in the zone `entry`, as of
+    /// `now`; or why no target takes any.
+    pub fn long_run_shares(&self, entry: Option<&Zone>, now: Instant) -> Result<Shares, PickError> {
+        Eligible::build(&self.settings, &self.scope, &self.targets, &self.state, now).shares(entry)
     }
 
     /// The settings.

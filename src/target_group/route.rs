@@ -12,15 +12,29 @@ use crate::target::{Lease, Target, TargetHealth, TargetKey};
 #[derive(Debug)]
 pub(super) struct Route {
     pools: Box<[Pool]>,
+    /// Each pool's share as it was given.
+    odds: Box<[u32]>,
     shares: RoundRobin,
     turn: Turn,
     fail_open: bool,
+}
+
+/// What each target takes of the requests that enter through one node.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    /// Whether no target is healthy, so that the unhealthy ones take requests.
+    pub fail_open: bool,
+    /// The targets that take requests, each with its share, 0 to 1. With
+    /// [`Algorithm::LeastOutstandingRequests`] that is the share of targets that are equally quick.
+    pub targets: Vec<(Arc<Target>, f64)>,
 }
 
 /// Targets among which the group's algorithm chooses.
 #[derive(Debug)]
 pub(super) struct Pool {
     targets: Box<[Arc<Target>]>,
+    /// What each of them is good for at this moment.
+    weights: Box<[u32]>,
     /// What the targets together are good for at this moment.
     weight: u64,
     balancer: Balancer,
@@ -35,6 +49,7 @@ impl Route {
         Self {
             pools: pools.into(),
             shares: RoundRobin::new(&shares),
+            odds: shares.into(),
             turn,
             fail_open,
         }
@@ -48,6 +63,26 @@ impl Route {
             .find_map(|pool| pool.pick(tried, moment.chance))
             .map(|target| Lease::new(Arc::clone(target), self.fail_open))
             .ok_or(PickError::AllTried)
+    }
+
+    /// What each target takes of the route's requests in the long run.
+    pub(super) fn shares(&self) -> Shares {
+        let all: f64 = self.odds.iter().map(|odds| f64::from(*odds)).sum();
+        let pools = self.pools.iter().zip(&self.odds);
+        let targets = pools.flat_map(|(pool, odds)| {
+            let weights = pool.targets.iter().zip(&pool.weights);
+            weights.map(move |(target, weight)| {
+                let of_pool = f64::from(*weight) / (pool.weight.max(1) as f64);
+                (
+                    Arc::clone(target),
+                    f64::from(*odds) / all.max(1.0) * of_pool,
+                )
+            })
+        });
+        Shares {
+            fail_open: self.fail_open,
+            targets: targets.collect(),
+        }
     }
 
     fn next_pool(&self) -> usize {
@@ -71,6 +106,7 @@ impl Pool {
             weight: weights.iter().map(|weight| u64::from(*weight)).sum(),
             balancer: Balancer::new(algorithm, &weights),
             targets: targets.into(),
+            weights: weights.into(),
             turn,
         }
     }

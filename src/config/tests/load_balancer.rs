@@ -139,6 +139,13 @@ fn every_wrong_part_of_a_redirect_is_told() {
         ["13:25", "13:39", "13:51", "13:66", "13:81"],
         "{told:#?}"
     );
+    for nothing in ["", "port = \"8080\", protocol = \"HTTP\", "] {
+        let told = told_with("path = \"/new/#{path}\", ", nothing);
+        assert!(
+            told[0].starts_with("13:12 this redirect leads back"),
+            "{told:?}"
+        );
+    }
     let told = told_with("path = \"/new/#{path}\", ", "");
     assert!(
         told[0].starts_with("13:12 this redirect leads back"),

@@ -3,7 +3,7 @@
 use super::forward;
 use super::groups::{Groups, User};
 use super::report::Report;
-use crate::config::document::{self, Action, Forward, Rule};
+use crate::config::document::{self, Action, Forward, Listener, ListenerProtocol, Rule};
 use crate::config::path::Path;
 use crate::config::valid::ValidAction;
 use crate::routing::{
@@ -48,6 +48,7 @@ impl<'a> Actions<'a> {
 /// Checks every action that is written, and that it is exactly one.
 pub(super) fn validate(
     actions: &Actions<'_>,
+    listener: &Listener,
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
@@ -58,7 +59,7 @@ pub(super) fn validate(
             .map(ValidAction::Forward)
     });
     let redirect = actions.redirect.map(|redirect| {
-        self::redirect(redirect, &path.key("redirect"), report).map(ValidAction::Redirect)
+        self::redirect(redirect, listener, &path.key("redirect"), report).map(ValidAction::Redirect)
     });
     let fixed_response = actions.fixed_response.map(|response| {
         self::fixed_response(response, &path.key("fixed_response"), report)
@@ -87,9 +88,14 @@ pub(super) fn validate(
 /// the next attempt.
 fn redirect(
     redirect: &document::Redirect,
+    listener: &Listener,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Option<Redirect> {
+    let scheme = match listener.protocol {
+        // What a TCP listener says of requests is refused elsewhere.
+        ListenerProtocol::Http | ListenerProtocol::Tcp => Scheme::Http,
+    };
     let mut status = redirect.status;
     let mut settings = RedirectSettings {
         protocol: redirect.protocol.as_deref(),
@@ -101,7 +107,7 @@ fn redirect(
     let mut refused = false;
     loop {
         let made = Redirect::new(status, settings).and_then(|redirect| {
-            redirect.check_listener(Scheme::Http)?;
+            redirect.check_listener(scheme, listener.port)?;
             Ok(redirect)
         });
         let error = match made {

@@ -71,7 +71,7 @@ fn listener_of(
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
-        action::validate(&actions, user, &path, groups, report)
+        action::validate(&actions, listener, user, &path, groups, report)
     };
     let introduced = listener.proxy_protocol.as_ref();
     let introduced = introduced.map(|settings| proxy_protocol::validate(settings, path, report));
@@ -85,7 +85,9 @@ fn listener_of(
             let help = "each rule has a priority of its own; the lowest is tried first";
             report.refuse(path.key("priority"), message, help);
         }
-        rules.extend(rule::validate(document, user, &path, groups, report));
+        rules.extend(rule::validate(
+            document, listener, user, &path, groups, report,
+        ));
     }
     // Fails only for equal priorities, which have been reported.
     let rules = RuleTable::new(rules, default?).ok()?;

@@ -39,7 +39,7 @@ pub(super) fn validate(
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
         forward_only(
-            action::validate(&actions, &user, &path, groups, report)?,
+            action::validate(&actions, listener, &user, &path, groups, report)?,
             &path,
             report,
         )

@@ -4,7 +4,7 @@ use super::action::{self, Actions};
 use super::groups::{Groups, User};
 use super::report::Report;
 use super::transform;
-use crate::config::document::{HeaderCondition, QueryCondition, Rule};
+use crate::config::document::{HeaderCondition, Listener, QueryCondition, Rule};
 use crate::config::path::Path;
 use crate::config::valid::ValidAction;
 use crate::routing::{
@@ -17,6 +17,7 @@ type ValidRule = crate::routing::Rule<ValidAction>;
 /// Checks one rule.
 pub(super) fn validate(
     rule: &Rule,
+    listener: &Listener,
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
@@ -24,7 +25,14 @@ pub(super) fn validate(
 ) -> Option<ValidRule> {
     let conditions = conditions(rule, path, report);
     let transforms = transform::validate(rule, path, report);
-    let action = action::validate(&Actions::of_rule(rule), user, path, groups, report);
+    let action = action::validate(
+        &Actions::of_rule(rule),
+        listener,
+        user,
+        path,
+        groups,
+        report,
+    );
     let made = ValidRule::new(rule.priority, conditions?, action?);
     let made = made.map_err(|error| refuse(&error, path, report)).ok()?;
     let rule = made.with_transforms(transforms?);

@@ -217,3 +217,33 @@ fn zone_weights_say_what_would_be_right() {
     let error = ZoneWeights::by_entry(tables.into()).unwrap_err();
     assert!(error.to_string().starts_with("entry zone `a`: every zone"));
 }
+
+#[test]
+fn the_shares_that_are_told_are_those_that_are_taken() {
+    let told = |group: &TargetGroup, entry: &str| -> BTreeMap<String, f64> {
+        let now = Instant::now();
+        let shares = group.long_run_shares(Some(&zone(entry)), now).unwrap();
+        let targets = shares.targets.iter();
+        targets
+            .map(|(target, share)| (target.key.id.to_string(), (share * 1000.0).round()))
+            .collect()
+    };
+    let expected = |shares: &[(&str, f64)]| -> BTreeMap<String, f64> {
+        shares
+            .iter()
+            .map(|(id, share)| (id.to_string(), *share))
+            .collect()
+    };
+    let weighted = group(alike(&[("a", 3), ("b", 1)]), targets(&["a1", "a2", "b1"]));
+    assert_eq!(
+        told(&weighted, "b"),
+        expected(&[("a1", 375.0), ("a2", 375.0), ("b1", 250.0)])
+    );
+    let local = group(ZonePolicy::OwnZone, targets(&["a1", "a2", "b1"]));
+    assert_eq!(told(&local, "b"), expected(&[("b1", 1000.0)]));
+    local.fail(&["b1"]);
+    let shares = local.long_run_shares(Some(&zone("b")), Instant::now());
+    assert!(shares.unwrap().fail_open);
+    let refused = local.long_run_shares(Some(&zone("c")), Instant::now());
+    assert_eq!(refused.unwrap_err(), PickError::EmptyZone);
+}

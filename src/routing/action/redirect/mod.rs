@@ -72,11 +72,19 @@ impl Redirect {
         Ok(redirect)
     }
 
-    /// Whether a listener that speaks `listener` may have this redirect: one to plain HTTP is refused on HTTPS.
-    pub fn check_listener(&self, listener: Scheme) -> Result<(), RedirectError> {
-        match (listener, self.protocol) {
-            (Scheme::Https, Some(Scheme::Http)) => Err(RedirectError::Downgrade),
-            _ => Ok(()),
+    /// Whether a listener of this protocol and port may have this redirect: one to plain HTTP is refused on HTTPS, and
+    /// one that spells out what the listener is and changes nothing else would lead back to itself.
+    pub fn check_listener(&self, scheme: Scheme, port: u16) -> Result<(), RedirectError> {
+        if (scheme, self.protocol) == (Scheme::Https, Some(Scheme::Http)) {
+            return Err(RedirectError::Downgrade);
+        }
+        let stays = self.protocol.is_none_or(|protocol| protocol == scheme)
+            && self.port.is_none_or(|own| own == port)
+            && self.host.text() == settings::SAME_HOST
+            && self.path.text() == settings::SAME_PATH;
+        match stays {
+            true => Err(RedirectError::NothingChanged),
+            false => Ok(()),
         }
     }
 
@@ -258,16 +266,28 @@ mod tests {
         };
         let to_http = Redirect::new(302, to_http).unwrap();
         assert_eq!(
-            to_http.check_listener(Scheme::Https),
+            to_http.check_listener(Scheme::Https, 443),
             Err(RedirectError::Downgrade)
         );
-        assert_eq!(to_http.check_listener(Scheme::Http), Ok(()));
+        assert_eq!(
+            to_http.check_listener(Scheme::Http, 80),
+            Err(RedirectError::NothingChanged)
+        );
         let new_path = Redirect::new(302, path("/new")).unwrap();
-        assert_eq!(new_path.check_listener(Scheme::Https), Ok(()));
+        assert_eq!(new_path.check_listener(Scheme::Https, 443), Ok(()));
         assert_eq!(
             new_path.location(&get("/old").https().view()).unwrap(),
             "https://www.example.com:443/new"
         );
+    }
+
+    #[test]
+    fn what_the_listener_is_already_is_no_change() {
+        let redirect = Redirect::new(302, to_https()).unwrap();
+        assert_eq!(redirect.check_listener(Scheme::Http, 80), Ok(()));
+        assert_eq!(redirect.check_listener(Scheme::Https, 8443), Ok(()));
+        let refused = redirect.check_listener(Scheme::Https, 443);
+        assert_eq!(refused, Err(RedirectError::NothingChanged));
     }
 
     #[test]

@@ -9,9 +9,9 @@ const PART_CHARACTERS: usize = 128;
 
 /// What each part is if it is not set, and what changes nothing if it is.
 const SAME_PROTOCOL: &str = "#{protocol}";
-const SAME_HOST: &str = "#{host}";
+pub(super) const SAME_HOST: &str = "#{host}";
 const SAME_PORT: &str = "#{port}";
-const SAME_PATH: &str = "/#{path}";
+pub(super) const SAME_PATH: &str = "/#{path}";
 const SAME_QUERY: &str = "#{query}";
 
 /// A redirect as it is written down; `None` keeps what the request had.
