@@ -18,7 +18,7 @@
 //! | row | module | answers |
 //! | --- | --- | --- |
 //! | 0 | [`net`] | sockets and streams |
-//! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks; strict, and without I/O. The heads of other versions take the same form |
+//! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks, desync classes; without I/O. The heads of other versions take the same form |
 //! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
 //! |   | [`keyring`] | the keys of cookies: sealed texts that only the balancer opens |
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
@@ -101,6 +101,9 @@
 //! * HTTP/2 is the `h2` crate's. Whatever version a head came in, it is kept as bytes in the form of
 //!   HTTP/1.1, with an index: rules, header fields, logs and refusals exist once. Bodies are content
 //!   in a buffer between a `BodyReader` and a `BodyWriter`, so any client meets any target.
+//! * A request that departs from the grammar is classified as AWS's desync mitigation does, and what
+//!   a mode lets through is said anew in its strict form before anything else looks at it: no rule
+//!   and no target ever sees bytes that have two readings (`proxy::desync`, `http1::rewrite`).
 //! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
 //! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
-use crate::config::{ForwardedFor, NormalizePath};
+use crate::config::{DesyncMitigation, ForwardedFor, NormalizePath};
 use crate::snapshot::LoadBalancer;
 
 use super::Context;
@@ -51,6 +51,7 @@ struct Attributes {
     preserve_host: bool,
     drop_invalid_header_fields: bool,
     normalize_path: NormalizePath,
+    desync_mitigation: DesyncMitigation,
     max_connections: Option<usize>,
 }
 
@@ -91,6 +92,7 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
             preserve_host: attributes.preserve_host,
             drop_invalid_header_fields: attributes.drop_invalid_header_fields,
             normalize_path: attributes.normalize_path,
+            desync_mitigation: attributes.desync_mitigation,
             max_connections: attributes.max_connections,
         },
     }

@@ -26,7 +26,9 @@ mod value;
 
 pub use check::{CheckReport, check, check_text, load, parse, validate};
 pub use contribution::{Contributed, Contribution, Rejected};
-pub use document::{Config, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges};
+pub use document::{
+    Config, DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
+};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};

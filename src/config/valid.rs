@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Service;
-use super::document::{ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges};
+use super::document::{
+    DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
+};
 use super::provider::ValidProvider;
 use crate::keyring;
 use crate::net::AddressBlocks;
@@ -124,6 +126,8 @@ pub struct Attributes {
     pub normalize_path: NormalizePath,
     /// Whether clients may speak HTTP/2.
     pub http2: bool,
+    /// What happens to requests that depart from the grammar of HTTP.
+    pub desync_mitigation: DesyncMitigation,
     /// The most client connections at a time; none is no limit.
     pub max_connections: Option<usize>,
     /// How large the parts of a message may be.

@@ -1,8 +1,11 @@
 //! A request's head put together from parts, for versions whose wire has another form of head.
 
+use super::field::Span;
+use super::framing::Grammar;
 use super::request_target::RequestTarget;
-use super::{ConnectionOptions, FieldName, Fields, Framing, HeadError, RequestHead, Version};
-use crate::http1::field::Span;
+use super::{
+    ConnectionOptions, FieldName, Fields, Framing, HeadError, Reason, RequestHead, Reuse, Version,
+};
 
 /// What a request of HTTP/2 or HTTP/3 says outside of its fields.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +49,8 @@ impl RequestHead {
         }
         bytes.extend_from_slice(b"\r\n");
         let parts = RequestTarget::of(&bytes[target], &bytes).and_then(|target| {
-            let framing = Framing::of(&index, &bytes, start.version, Framing::Chunked)?;
+            let unsaid = Framing::Chunked;
+            let framing = Framing::of(&index, &bytes, start.version, Grammar::Strict, unsaid)?;
             Ok((target, framing))
         });
         let (target, framing) = match parts {
@@ -55,6 +59,11 @@ impl RequestHead {
         };
         Ok(Self {
             end: bytes.len(),
+            came: bytes.len(),
+            // The classes are about the text of HTTP/1.1.
+            reason: Reason::Compliant,
+            objection: None,
+            reuse: Reuse::default(),
             version: start.version,
             method,
             target,

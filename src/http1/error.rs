@@ -37,6 +37,9 @@ pub enum HeadError {
     /// Transfer-Encoding where none may be: in HTTP/1.0, twice, or chunked not last.
     #[error("malformed Transfer-Encoding")]
     TransferEncoding,
+    /// Nothing that keeps it from being served, only from being compliant.
+    #[error("not compliant")]
+    NonCompliant,
     /// A transfer coding other than chunked.
     #[error("transfer coding not supported")]
     UnsupportedCoding,

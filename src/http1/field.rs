@@ -7,6 +7,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::HeadError;
+use super::desync::{CONTENT_LENGTH, TRANSFER_ENCODING, resembles};
 
 /// Most heads have fewer fields than this.
 const USUAL: usize = 24;
@@ -67,8 +68,8 @@ pub enum FieldName {
     XForwardedProto,
     XForwardedPort,
     XAmznTraceId,
-    /// Reads as Content-Length or Transfer-Encoding to a target that takes `_` for `-`, as CGI
-    /// does.
+    /// Reads as Content-Length or Transfer-Encoding to a target that tidies up names: one that
+    /// takes `_` for `-`, as CGI does, say.
     Disguised,
     Other,
 }
@@ -90,7 +91,6 @@ impl FieldName {
             (10, b'u') => (b"user-agent", Self::UserAgent),
             (10, b'k') => (b"keep-alive", Self::KeepAlive),
             (12, b'c') => (b"content-type", Self::ContentType),
-            (14, b'c') if name[7] == b'_' => (b"content_length", Self::Disguised),
             (14, b'c') => (b"content-length", Self::ContentLength),
             (15, b'x') if name[2] == b'f' || name[2] == b'F' => {
                 (b"x-forwarded-for", Self::XForwardedFor)
@@ -98,13 +98,23 @@ impl FieldName {
             (15, b'x') => (b"x-amzn-trace-id", Self::XAmznTraceId),
             (16, b'p') => (b"proxy-connection", Self::ProxyConnection),
             (16, b'x') => (b"x-forwarded-port", Self::XForwardedPort),
-            (17, b't') if name[8] == b'_' => (b"transfer_encoding", Self::Disguised),
             (17, b't') => (b"transfer-encoding", Self::TransferEncoding),
             (17, b'x') => (b"x-forwarded-proto", Self::XForwardedProto),
-            _ => return Self::Other,
+            _ => return Self::unknown(name, first),
         };
         if name.eq_ignore_ascii_case(known) {
             field
+        } else {
+            Self::unknown(name, first)
+        }
+    }
+
+    /// Nearly all names are told from a disguise by their length and first letter.
+    fn unknown(name: &[u8], first: u8) -> Self {
+        let may_be = name.len() >= CONTENT_LENGTH.len()
+            && (matches!(first, b'c' | b't') || !first.is_ascii_alphanumeric());
+        if may_be && (resembles(name, CONTENT_LENGTH) || resembles(name, TRANSFER_ENCODING)) {
+            Self::Disguised
         } else {
             Self::Other
         }
@@ -199,14 +209,39 @@ pub struct Fields {
     positions: Vec<Position>,
     /// Where the last line ends and the empty one begins.
     end: usize,
+    present: Names,
+    repeated: Names,
+}
+
+/// A set of names.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Names(u64);
+
+impl Names {
+    pub(super) fn of<const COUNT: usize>(names: [FieldName; COUNT]) -> Self {
+        Self(names.iter().fold(0, |set, name| set | 1 << *name as u32))
+    }
+
+    pub(super) fn has_any_of(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn has(self, name: FieldName) -> bool {
+        self.has_any_of(Self::of([name]))
+    }
 }
 
 impl Fields {
     pub(super) fn index(parsed: &[httparse::Header<'_>], head: &[u8]) -> Self {
+        let (mut present, mut repeated) = (0, 0);
         let found = parsed.iter().map(|header| {
             let name = header.name.as_bytes();
+            let known = FieldName::of(name);
+            let bit = 1 << known as u32;
+            repeated |= present & bit;
+            present |= bit;
             Position {
-                known: FieldName::of(name),
+                known,
                 name: Span::of(name, head),
                 value: Span::of(header.value, head),
             }
@@ -214,6 +249,8 @@ impl Fields {
         let mut fields = Self::empty();
         fields.positions.extend(found);
         fields.end = head.len() - b"\r\n".len();
+        fields.present = Names(present);
+        fields.repeated = Names(repeated);
         fields
     }
 
@@ -223,6 +260,8 @@ impl Fields {
         Self {
             positions: spare.unwrap_or_else(|| Vec::with_capacity(USUAL)),
             end: 0,
+            present: Names::default(),
+            repeated: Names::default(),
         }
     }
 
@@ -233,14 +272,27 @@ impl Fields {
         head.extend_from_slice(b": ");
         let at = head.len();
         head.extend_from_slice(value);
+        let known = FieldName::of(name);
+        self.repeated.0 |= self.present.0 & Names::of([known]).0;
+        self.present.0 |= Names::of([known]).0;
         self.positions.push(Position {
-            known: FieldName::of(name),
+            known,
             name: Span::range(start..start + name.len()),
             value: Span::range(at..head.len()),
         });
         head.extend_from_slice(b"\r\n");
         self.end = head.len();
         self.positions.len() <= MOST
+    }
+
+    /// Which names there are.
+    pub(super) fn present(&self) -> Names {
+        self.present
+    }
+
+    /// Which names there are more than once.
+    pub(super) fn repeated(&self) -> Names {
+        self.repeated
     }
 
     pub(super) fn iter<'a>(&'a self, head: &'a [u8]) -> impl Iterator<Item = Field<'a>> {
@@ -375,6 +427,9 @@ mod tests {
             ("CONTENT-LENGTH", FieldName::ContentLength),
             ("Content_Length", FieldName::Disguised),
             ("transfer_encoding", FieldName::Disguised),
+            ("Transfer--Encoding.", FieldName::Disguised),
+            ("~Content-Length", FieldName::Disguised),
+            ("Content-Language", FieldName::Other),
             ("Transfer-Encoding", FieldName::TransferEncoding),
             ("x-Forwarded-For", FieldName::XForwardedFor),
             ("X-Amzn-Trace-Id", FieldName::XAmznTraceId),

@@ -1,5 +1,6 @@
 //! How a body is delimited (RFC 9112 section 6.3).
 
+use super::field::Names;
 use super::{FieldName, Fields, HeadError, Version};
 
 /// How a body is delimited.
@@ -13,6 +14,16 @@ pub enum Framing {
     Chunked,
     /// To the end of the connection (responses only).
     UntilClose,
+}
+
+/// How a head is read whose fields contradict each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grammar {
+    /// It is refused.
+    Strict,
+    /// RFC 9112 section 6.3 says what such a request means, and section 6.1 that its connection
+    /// must be closed afterwards: Transfer-Encoding wins over Content-Length, in HTTP/1.0 too.
+    Lenient,
 }
 
 impl Framing {
@@ -32,15 +43,23 @@ impl Framing {
         fields: &Fields,
         head: &[u8],
         version: Version,
+        grammar: Grammar,
         unsaid: Self,
     ) -> Result<Self, HeadError> {
+        let named = Names::of([FieldName::ContentLength, FieldName::TransferEncoding]);
+        if !fields.present().has_any_of(named) {
+            return Ok(unsaid);
+        }
         let length = content_length(fields, head)?;
         let chunked = is_chunked(fields, head)?;
+        let strict = grammar == Grammar::Strict;
         match (length, chunked) {
-            (Some(_), Some(_)) => Err(HeadError::LengthAndEncoding),
-            (None, Some(_)) if version == Version::Http10 => Err(HeadError::TransferEncoding),
-            (None, Some(true)) => Ok(Self::Chunked),
-            (Some(length), None) => Ok(Self::Length(length)),
+            (Some(_), Some(_)) if strict => Err(HeadError::LengthAndEncoding),
+            (None, Some(_)) if strict && version == Version::Http10 => {
+                Err(HeadError::TransferEncoding)
+            }
+            (_, Some(true)) => Ok(Self::Chunked),
+            (Some(length), None | Some(false)) => Ok(Self::Length(length)),
             (None, Some(false) | None) => Ok(unsaid),
         }
     }

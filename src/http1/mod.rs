@@ -8,11 +8,14 @@
 //! [`ResponseHead`] index it without copying; [`Framing`] decides how a body is delimited;
 //! [`BodyDecoder`] takes the framing off, [`chunk`] puts it on.
 //!
-//! Strict on requests: what one reader could take for another message than its neighbour is
-//! refused here, and never reaches a target. Nothing in this room does I/O.
+//! Strict on requests: what one reader could take for another message than its neighbour never
+//! reaches a target. [`RequestHead::read`] refuses it, or, where AWS's load balancers let it
+//! through, says it anew in a form that leaves no doubt; and names it with a [`Reason`] of AWS's.
+//! Nothing in this room does I/O.
 
 mod assemble;
 mod body;
+mod desync;
 mod error;
 mod field;
 mod framing;
@@ -20,15 +23,17 @@ mod host;
 mod request;
 mod request_target;
 mod response;
+mod rewrite;
 mod scan;
 
 pub use assemble::StartLine;
 pub use body::{BodyDecoder, BodyError, Decoded, chunk};
+pub use desync::{Class, Reason, classify};
 pub use error::HeadError;
 pub use field::{ConnectionOptions, Field, FieldName, Fields};
 pub use framing::Framing;
 pub use host::Host;
-pub use request::RequestHead;
+pub use request::{Refusal, RequestHead, Reuse};
 pub use request_target::TargetForm;
 pub use response::ResponseHead;
 pub use scan::{HeadLimits, HeadScanner};

@@ -1,8 +1,13 @@
 //! The head of a request.
 
-use super::field::{Span, is_whole, with_room};
+use super::desync::{RequestLine, classify};
+use super::field::{Names, Span, is_whole, with_room};
+use super::framing::Grammar;
 use super::request_target::RequestTarget;
-use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, TargetForm, Version};
+use super::rewrite::rewrite;
+use super::{
+    ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Reason, TargetForm, Version,
+};
 
 /// A request's head, with the bytes that it indexes and whatever came after them.
 #[derive(Debug)]
@@ -15,29 +20,119 @@ pub struct RequestHead {
     pub(super) fields: Fields,
     pub(super) framing: Framing,
     pub(super) options: ConnectionOptions,
+    /// How long it was as it came.
+    pub(super) came: usize,
+    pub(super) reason: Reason,
+    pub(super) objection: Option<HeadError>,
+    pub(super) reuse: Reuse,
+}
+
+/// Which connections may go on after a request, as far as it is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reuse {
+    /// The client's.
+    pub client: bool,
+    /// The target's.
+    pub target: bool,
+}
+
+impl Default for Reuse {
+    fn default() -> Self {
+        Self {
+            client: true,
+            target: true,
+        }
+    }
+}
+
+/// A head that cannot be served.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What a strict reader has against it.
+    pub error: HeadError,
+    /// What AWS calls that.
+    pub reason: Reason,
+    /// The head as it came, and whatever came after it.
+    pub bytes: Vec<u8>,
 }
 
 impl RequestHead {
-    /// Indexes the head that fills `bytes[..end]`, as the scanner found it.
+    /// Indexes the head that fills `bytes[..end]`, as the scanner found it; `objection` is the
+    /// scanner's.
+    ///
+    /// A head that a strict reader refuses is said anew, if there is a form of it that leaves no
+    /// doubt. [`Self::reason`] and [`Self::objection`] tell of it, and whether it is served is for
+    /// the caller to decide.
+    ///
+    /// # Errors
+    ///
+    /// There is no such form.
+    pub fn read(
+        bytes: Vec<u8>,
+        end: usize,
+        objection: Option<HeadError>,
+    ) -> Result<Self, Box<Refusal>> {
+        match objection {
+            None => Self::parse(bytes, end).or_else(|(error, bytes)| mended(bytes, end, error)),
+            Some(error) => mended(bytes, end, error),
+        }
+    }
+
+    /// Indexes the head that fills `bytes[..end]`, to the letter.
     ///
     /// # Errors
     ///
     /// What RFC 9112 calls invalid or two readers could understand differently. The bytes are
     /// returned with the error, so that the refusal can be logged.
     pub fn parse(bytes: Vec<u8>, end: usize) -> Result<Self, (HeadError, Vec<u8>)> {
-        match Index::of(&bytes[..end]) {
-            Ok(index) => Ok(Self {
-                end,
-                version: index.version,
-                method: index.method,
-                target: index.target,
-                fields: index.fields,
-                framing: index.framing,
-                options: index.options,
-                bytes,
-            }),
+        match Index::of(&bytes[..end], Grammar::Strict) {
+            Ok(index) => {
+                let reason = match index.stands_out(&bytes) {
+                    false => Reason::Compliant,
+                    true => classify(&bytes[..end]),
+                };
+                Ok(Self::indexed(bytes, end, index, reason))
+            }
             Err(error) => Err((error, bytes)),
         }
+    }
+
+    fn indexed(bytes: Vec<u8>, end: usize, index: Index, reason: Reason) -> Self {
+        Self {
+            end,
+            came: end,
+            reason,
+            objection: None,
+            reuse: Reuse::default(),
+            version: index.version,
+            method: index.method,
+            target: index.target,
+            fields: index.fields,
+            framing: index.framing,
+            options: index.options,
+            bytes,
+        }
+    }
+
+    /// The length of a request of HTTP/0.9 at the start of `bytes`: one line, `GET` and a target.
+    /// For bytes in which no whole head has been found; such a client sends no more.
+    pub fn simple(bytes: &[u8]) -> Option<usize> {
+        let end = memchr::memchr(b'\n', bytes)?;
+        let line = &bytes[..end];
+        let line = RequestLine::split(line.strip_suffix(b"\r").unwrap_or(line));
+        let is_simple = line.method == b"GET" && line.target.starts_with(b"/");
+        (is_simple && line.is_http_0_9()).then_some(end + 1)
+    }
+
+    /// What AWS calls the way in which the head, as it came, departs from the grammar.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// What a strict reader has against the head as it came. Readers before the balancer may have
+    /// seen another end of it, or of its body: its connection must not serve another request.
+    pub fn objection(&self) -> Option<HeadError> {
+        self.objection
     }
 
     /// The method as sent, case-sensitive.
@@ -106,13 +201,25 @@ impl RequestHead {
         &self.options
     }
 
-    /// Whether the client keeps its connection open after this request (RFC 9112 section 9.3).
+    /// Whether connections are kept after this request, besides what it says itself.
+    pub fn set_reuse(&mut self, reuse: Reuse) {
+        self.reuse = reuse;
+    }
+
+    /// Whether the target's connection may serve another request after this one.
+    pub fn spares_target(&self) -> bool {
+        self.reuse.target
+    }
+
+    /// Whether the client's connection stays open after this request: the client wants it (RFC 9112
+    /// section 9.3), and nothing speaks against it.
     pub fn keeps_alive(&self) -> bool {
-        match self.version {
-            Version::Http11 => !self.options.close,
-            Version::Http10 => self.options.keep_alive && !self.options.close,
-            Version::Http2 | Version::Http3 => true,
-        }
+        self.reuse.client
+            && match self.version {
+                Version::Http11 => !self.options.close,
+                Version::Http10 => self.options.keep_alive && !self.options.close,
+                Version::Http2 | Version::Http3 => true,
+            }
     }
 
     /// Whether the client asks for another protocol on this connection, and which. Only GET without
@@ -140,7 +247,7 @@ impl RequestHead {
                 .is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
     }
 
-    /// The head as it came.
+    /// The head that the fields index: as it came, or as it was said anew.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.end]
     }
@@ -150,14 +257,9 @@ impl RequestHead {
         self.fields().all(|field| field.has_valid_name())
     }
 
-    /// The length of the head in bytes.
-    pub fn len(&self) -> usize {
-        self.end
-    }
-
-    /// Never: a head has at least a request line.
-    pub fn is_empty(&self) -> bool {
-        self.end == 0
+    /// How many bytes long the head was as it came.
+    pub fn received(&self) -> usize {
+        self.came
     }
 
     /// What came with the head in the same read: body, or the next request.
@@ -176,6 +278,27 @@ impl RequestHead {
     }
 }
 
+/// Tries once more what a strict reader has refused.
+#[cold]
+fn mended(bytes: Vec<u8>, end: usize, error: HeadError) -> Result<RequestHead, Box<Refusal>> {
+    let reason = classify(&bytes[..end]);
+    let anew = rewrite(&bytes[..end])
+        .and_then(|head| Some((Index::of(&head, Grammar::Lenient).ok()?, head)));
+    let Some((index, mut head)) = anew else {
+        return Err(Box::new(Refusal {
+            error,
+            reason,
+            bytes,
+        }));
+    };
+    let length = head.len();
+    head.extend_from_slice(&bytes[end..]);
+    let mut head = RequestHead::indexed(head, length, index, reason);
+    head.came = end;
+    head.objection = Some(error);
+    Ok(head)
+}
+
 /// All positions, found before the bytes move into the head.
 struct Index {
     version: Version,
@@ -187,7 +310,7 @@ struct Index {
 }
 
 impl Index {
-    fn of(head: &[u8]) -> Result<Self, HeadError> {
+    fn of(head: &[u8], grammar: Grammar) -> Result<Self, HeadError> {
         let (version, method, target, fields) = with_room(|room| {
             let mut request = httparse::Request::new(&mut []);
             let parsed = request.parse_with_uninit_headers(head, room)?;
@@ -203,7 +326,7 @@ impl Index {
         })
         .map_err(|error| tell_version(error, head))?;
         let target = RequestTarget::of(target.as_bytes(), head)?;
-        let framing = Framing::of(&fields, head, version, Framing::Empty)?;
+        let framing = Framing::of(&fields, head, version, grammar, Framing::Empty)?;
         let options = ConnectionOptions::read(fields.values(head, FieldName::Connection));
         Ok(Self {
             version,
@@ -213,6 +336,21 @@ impl Index {
             framing,
             options,
         })
+    }
+
+    /// Whether a head that a strict reader takes may depart from the grammar all the same. The
+    /// answer is no for nearly all, and found without looking at a byte of them.
+    fn stands_out(&self, head: &[u8]) -> bool {
+        const LENGTH: FieldName = FieldName::ContentLength;
+        const ENCODING: FieldName = FieldName::TransferEncoding;
+        let present = self.fields.present();
+        if !present.has_any_of(Names::of([LENGTH, ENCODING, FieldName::Disguised])) {
+            return false;
+        }
+        present.has(FieldName::Disguised)
+            || self.fields.repeated().has(LENGTH)
+            || present.has(ENCODING) && (present.has(LENGTH) || self.version == Version::Http10)
+            || matches!(self.method.get(head), b"GET" | b"HEAD")
     }
 }
 

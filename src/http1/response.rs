@@ -1,6 +1,7 @@
 //! The head of a response.
 
 use super::field::{Span, is_whole, with_room};
+use super::framing::Grammar;
 use super::{ConnectionOptions, Field, FieldName, Fields, Framing, HeadError, Version};
 
 /// The positions of a response's head in the buffer that it was read into.
@@ -95,6 +96,7 @@ impl ResponseHead {
             &self.fields,
             &bytes[..self.end],
             self.version,
+            Grammar::Strict,
             Framing::UntilClose,
         )?;
         let bodiless = to_head || matches!(self.status, 100..=199 | 204 | 304);

@@ -19,31 +19,34 @@ pub struct HeadLimits {
 #[derive(Clone, Debug)]
 pub struct HeadScanner {
     limits: HeadLimits,
-    lenient: bool,
+    is_request: bool,
     position: usize,
     line_start: usize,
     fields_start: Option<usize>,
     lone_lf: bool,
+    folded: bool,
 }
 
 impl HeadScanner {
-    /// For a request: every line must end in CRLF.
+    /// For a request: what is odd about its lines is left to [`Self::objection`], so that the whole
+    /// head can be judged.
     pub fn request(limits: HeadLimits) -> Self {
         Self {
             limits,
-            lenient: false,
+            is_request: true,
             position: 0,
             line_start: 0,
             fields_start: None,
             lone_lf: false,
+            folded: false,
         }
     }
 
     /// For a response: a lone LF ends a line too (RFC 9112 section 2.2 allows it), because what
-    /// reaches the client is written anew with CRLF.
+    /// reaches the client is written anew with CRLF; folded fields are refused.
     pub fn response(limits: HeadLimits) -> Self {
         Self {
-            lenient: true,
+            is_request: false,
             ..Self::request(limits)
         }
     }
@@ -54,7 +57,7 @@ impl HeadScanner {
     ///
     /// # Errors
     ///
-    /// A limit is passed, a line ends wrongly, or a field is folded.
+    /// A limit is passed, or a field of a response is folded.
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         while let Some(offset) = memchr(b'\n', &bytes[self.position..]) {
             let newline = self.position + offset;
@@ -62,11 +65,10 @@ impl HeadScanner {
             self.position = newline + 1;
             let line = match line.strip_suffix(b"\r") {
                 Some(line) => line,
-                None if self.lenient => {
+                None => {
                     self.lone_lf = true;
                     line
                 }
-                None => return Err(HeadError::BareLf),
             };
             self.check_length(line.len())?;
             if self.fields_start.is_none() {
@@ -74,13 +76,25 @@ impl HeadScanner {
             } else if line.is_empty() {
                 return Ok(Some(self.position));
             } else if matches!(line[0], b' ' | b'\t') {
-                return Err(HeadError::ObsFold);
+                if !self.is_request {
+                    return Err(HeadError::ObsFold);
+                }
+                self.folded = true;
             }
             self.line_start = self.position;
         }
         self.position = bytes.len();
         self.check_length(bytes.len() - self.line_start)?;
         Ok(None)
+    }
+
+    /// What a strict reader has against the lines that were found.
+    pub fn objection(&self) -> Option<HeadError> {
+        match (self.lone_lf, self.folded) {
+            (true, _) => Some(HeadError::BareLf),
+            (false, true) => Some(HeadError::ObsFold),
+            (false, false) => None,
+        }
     }
 
     /// The head that was found, with CRLF at the end of each line.
@@ -140,13 +154,26 @@ mod tests {
         assert_eq!(scanner.scan(head), Ok(Some(head.len())));
     }
 
+    fn objection(bytes: &[u8]) -> Option<HeadError> {
+        let mut scanner = HeadScanner::request(LIMITS);
+        assert_eq!(scanner.scan(bytes), Ok(Some(bytes.len())));
+        scanner.objection()
+    }
+
     #[test]
-    fn a_lone_lf_is_refused_in_a_request_and_taken_in_a_response() {
-        assert_eq!(scan(b"GET / HTTP/1.1\n"), Err(HeadError::BareLf));
-        assert_eq!(
-            scan(b"GET / HTTP/1.1\r\na: b\n\r\n"),
-            Err(HeadError::BareLf)
-        );
+    fn a_lone_lf_is_noted_in_a_request_and_mended_in_a_response() {
+        assert_eq!(objection(b"GET / HTTP/1.1\r\na: b\r\n\r\n"), None);
+        for head in [
+            "GET / HTTP/1.1\n\r\n",
+            "GET / HTTP/1.1\r\na: b\n\r\n",
+            "GET / HTTP/1.1\r\na: b\r\n\n",
+        ] {
+            assert_eq!(
+                objection(head.as_bytes()),
+                Some(HeadError::BareLf),
+                "{head:?}"
+            );
+        }
         let mut response = HeadScanner::response(LIMITS);
         let head = b"HTTP/1.1 200 OK\na: b\n\n";
         assert_eq!(response.scan(head), Ok(Some(22)));
@@ -165,9 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn a_folded_field_is_refused() {
+    fn a_folded_field_is_noted_in_a_request_and_refused_in_a_response() {
         let folded = b"GET / HTTP/1.1\r\na: b\r\n c\r\n\r\n";
-        assert_eq!(scan(folded), Err(HeadError::ObsFold));
+        assert_eq!(objection(folded), Some(HeadError::ObsFold));
+        let folded = b"HTTP/1.1 200 OK\r\na: b\r\n c\r\n\r\n";
+        let scanned = HeadScanner::response(LIMITS).scan(folded);
+        assert_eq!(scanned, Err(HeadError::ObsFold));
     }
 
     #[test]

@@ -164,6 +164,7 @@ mod tests {
         let connection = ActiveConnection::new(Arc::clone(&node));
         node.response(302).inc();
         node.error("no_healthy_target");
+        node.non_compliant("Acceptable", "SpaceInUri");
         let group = metrics.group("wp-elb", "wordpress", &[Some("a"), Some("b")]);
         group.zone(Some("a")).response(200).inc();
         group.zone(Some("a")).response_time.observe(0.012);

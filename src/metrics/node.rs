@@ -45,11 +45,10 @@ pub struct NodeMetrics {
     pub dropped_invalid_header_requests: IntCounter,
     /// Requests that were forwarded with an invalid header field.
     pub forwarded_invalid_header_requests: IntCounter,
-    /// Requests that do not comply with RFC 9110 and 9112.
-    pub non_compliant_requests: IntCounter,
     responses: Box<[OnceLock<IntCounter>]>,
     errors: Mutex<Vec<(&'static str, IntCounter)>>,
     proxy_protocol_errors: Mutex<Vec<(&'static str, IntCounter)>>,
+    non_compliant: Mutex<Vec<(&'static str, IntCounter)>>,
     families: Families,
     rows: Rows<NodeMetrics>,
 }
@@ -72,10 +71,10 @@ impl NodeMetrics {
             fixed_responses: rows.row(&families.fixed_responses, &[]),
             dropped_invalid_header_requests: rows.row(&families.invalid_headers, &["dropped"]),
             forwarded_invalid_header_requests: rows.row(&families.invalid_headers, &["forwarded"]),
-            non_compliant_requests: rows.row(&families.non_compliant, &[]),
             responses: STATUSES.map(|_| OnceLock::new()).collect(),
             errors: Mutex::default(),
             proxy_protocol_errors: Mutex::default(),
+            non_compliant: Mutex::default(),
             families: families.clone(),
             rows,
         };
@@ -95,28 +94,36 @@ impl NodeMetrics {
 
     /// Counts one error of the balancer by its reason, a word of an enum. Takes a lock: errors only.
     pub fn error(&self, reason: &'static str) {
-        self.count(&self.errors, &self.families.errors, reason);
+        self.count(&self.errors, &self.families.errors, &[reason]);
+    }
+
+    /// Counts one request that departs from the grammar, by AWS's class and reason. Takes a lock.
+    pub fn non_compliant(&self, class: &'static str, reason: &'static str) {
+        let family = &self.families.non_compliant;
+        self.count(&self.non_compliant, family, &[reason, class]);
     }
 
     /// Counts one connection that was closed for want of an acceptable PROXY protocol header, by
     /// its reason, a word of an enum. Takes a lock.
     pub fn proxy_protocol_error(&self, reason: &'static str) {
         let family = &self.families.proxy_protocol_errors;
-        self.count(&self.proxy_protocol_errors, family, reason);
+        self.count(&self.proxy_protocol_errors, family, &[reason]);
     }
 
-    /// Counts in the row of that reason, which is resolved when it first happens.
+    /// Counts in the row of these labels, which is resolved when it first happens; the first of them
+    /// tells it from the others.
     fn count(
         &self,
         resolved: &Mutex<Vec<(&'static str, IntCounter)>>,
         family: &IntCounterVec,
-        reason: &'static str,
+        labels: &[&'static str],
     ) {
+        let reason = labels.first().copied().unwrap_or_default();
         let mut resolved = resolved.lock();
         match resolved.iter().find(|(known, _)| *known == reason) {
             Some((_, counter)) => counter.inc(),
             None => {
-                let counter = self.rows.row(family, &[reason]);
+                let counter = self.rows.row(family, labels);
                 counter.inc();
                 resolved.push((reason, counter));
             }
@@ -276,9 +283,9 @@ impl Families {
             )?,
             non_compliant: r.counter(
                 "elbow_non_compliant_requests_total",
-                "Requests that do not comply with RFC 9110 and 9112. \
+                "Requests that depart from the grammar of HTTP/1.1, by AWS's class and reason. \
                  ALB: DesyncMitigationMode_NonCompliant_Request_Count.",
-                &[],
+                &["reason", "class"],
             )?,
             responses: r.counter(
                 "elbow_balancer_responses_total",

@@ -14,7 +14,7 @@ use super::record::RequestRecord;
 use super::vigil::{Elapsed, Vigil};
 use super::wire::Wire;
 use crate::config::Attributes;
-use crate::http1::{HeadError, HeadLimits, HeadScanner, RequestHead};
+use crate::http1::{HeadError, HeadLimits, HeadScanner, Reason, RequestHead};
 use crate::net::buffers;
 
 /// After an answer to a request that was not read to its end: how long, and how much of the rest is
@@ -96,10 +96,17 @@ impl Arrival {
 pub(super) enum Incoming {
     /// A request whose head is complete.
     Request(RequestHead, Arrival),
-    /// Something that is no request, or came too slowly; so many bytes of it were read.
-    Refused(ProxyError, usize, Arrival),
     /// The connection speaks HTTP/2 from its first byte; these have been read.
     Http2(Vec<u8>),
+    /// Something that is no request, or came too slowly.
+    Refused {
+        error: ProxyError,
+        /// What AWS calls it.
+        reason: Reason,
+        /// So many bytes of it were read.
+        received: usize,
+        arrival: Arrival,
+    },
     /// Nothing more.
     End,
 }
@@ -159,14 +166,18 @@ impl Client {
                     // A TLS handshake on a plain port, say: no method begins like that, and no line
                     // may ever end.
                     Ok(None) if !bytes[0].is_ascii_graphic() => {
-                        return refused(HeadError::Malformed, bytes, begun);
+                        return refused(HeadError::Malformed, Reason::BadMethod, &bytes, begun);
                     }
-                    Ok(None) => {}
+                    Ok(None) => {
+                        if let Some(end) = RequestHead::simple(&bytes) {
+                            return read(bytes, end, scanner.objection(), begun);
+                        }
+                    }
                     Ok(Some(end)) => {
                         self.begun = true;
-                        return parsed(bytes, end, begun);
+                        return read(bytes, end, scanner.objection(), begun);
                     }
-                    Err(error) => return refused(error, bytes, begun),
+                    Err(error) => return refused(error, Reason::Compliant, &bytes, begun),
                 }
             }
             let more = self.more(&mut bytes, arrival, attributes).await;
@@ -177,7 +188,12 @@ impl Client {
                 More::End => ProxyError::ClientClosedEarly,
                 More::TooSlow => ProxyError::ClientTimeout,
             };
-            return Incoming::Refused(error, bytes.len(), begun);
+            return Incoming::Refused {
+                error,
+                reason: Reason::Compliant,
+                received: bytes.len(),
+                arrival: begun,
+            };
         }
     }
 
@@ -288,13 +304,18 @@ fn skip_blank_lines(bytes: &mut Vec<u8>) -> bool {
     bytes.is_empty()
 }
 
-fn parsed(bytes: Vec<u8>, end: usize, arrival: Arrival) -> Incoming {
-    match RequestHead::parse(bytes, end) {
+fn read(bytes: Vec<u8>, end: usize, objection: Option<HeadError>, arrival: Arrival) -> Incoming {
+    match RequestHead::read(bytes, end, objection) {
         Ok(head) => Incoming::Request(head, arrival),
-        Err((error, bytes)) => refused(error, bytes, arrival),
+        Err(refusal) => refused(refusal.error, refusal.reason, &refusal.bytes, arrival),
     }
 }
 
-fn refused(error: HeadError, bytes: Vec<u8>, arrival: Arrival) -> Incoming {
-    Incoming::Refused(ProxyError::RequestHead(error), bytes.len(), arrival)
+fn refused(error: HeadError, reason: Reason, bytes: &[u8], arrival: Arrival) -> Incoming {
+    Incoming::Refused {
+        error: ProxyError::RequestHead(error),
+        reason,
+        received: bytes.len(),
+        arrival,
+    }
 }

@@ -201,7 +201,7 @@ impl Proxy {
         match exchanged {
             Ok(Downloaded::Response { keep_alive, reuse }) => {
                 let complete = upload.is_sent();
-                match reuse.filter(|_| complete) {
+                match reuse.filter(|_| complete && request.head.spares_target()) {
                     Some(reuse) => {
                         connection.served += 1;
                         let rest = request.attributes().idle_timeout;

@@ -17,6 +17,7 @@ mod body;
 mod client;
 mod date;
 mod destination;
+mod desync;
 mod download;
 mod ends;
 mod error;
@@ -151,9 +152,15 @@ impl Proxy {
                     self.handle(&mut client, entrance, &ends, head, arrival)
                         .await
                 }
-                Incoming::Refused(error, bytes, arrival) => {
+                Incoming::Refused {
+                    error,
+                    reason,
+                    received,
+                    arrival,
+                } => {
                     let mut record = RequestRecord::open(&self.log, entrance, &ends, arrival);
-                    record.received = bytes as u64;
+                    record.received = received as u64;
+                    record.classified(reason);
                     self.refuse(&mut client, &error, true, &mut record).await
                 }
                 Incoming::Http2(first) => {
@@ -220,17 +227,20 @@ impl Proxy {
         client: &mut Client,
         entrance: &Entrance,
         ends: &Ends,
-        head: RequestHead,
+        mut head: RequestHead,
         arrival: Arrival,
     ) -> After {
+        let mode = entrance.load_balancer.attributes.desync_mitigation;
+        let permitted = desync::judge(mode, &mut head);
         let after = {
             let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
-            record.received = head.len() as u64;
+            record.received = head.received() as u64;
             record.head = Some(&head);
             let trusted = entrance.load_balancer.trusted_proxies.as_ref();
             let origin = Origin::of(&head, ends, trusted);
             record.client = origin.client;
-            let request = admit(entrance, ends, origin, &head);
+            record.classified(head.reason());
+            let request = permitted.and_then(|()| admit(entrance, ends, origin, &head));
             match self.respond(client, request, &mut record).await {
                 Ok(after) => after,
                 Err(error) => {
@@ -258,9 +268,6 @@ impl Proxy {
         record: &mut RequestRecord<'_>,
     ) -> After {
         record.failed(error);
-        if let ProxyError::RequestHead(_) | ProxyError::RequestBody(_) = error {
-            record.non_compliant();
-        }
         if record.has_status() {
             client.cut(record.ends_with_connection);
             return After::Close;

@@ -12,7 +12,7 @@ use super::ends::Ends;
 use super::error::ProxyError;
 use super::headers::{Host, TraceId, is_grpc};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
-use crate::http1::{FieldName, RequestHead};
+use crate::http1::{Class, FieldName, Reason, RequestHead};
 use crate::routing::Transformed;
 use crate::snapshot::{Entrance, Group};
 use crate::target::Zone;
@@ -42,6 +42,8 @@ pub(super) struct RequestRecord<'r> {
     pub(super) upgraded: bool,
     /// Only the end of the connection tells the client where the response ends.
     pub(super) ends_with_connection: bool,
+    /// How it departs from the grammar.
+    departs: Option<Reason>,
     status: Option<u16>,
     error: Option<&'static str>,
     targets: SmallVec<[SocketAddr; 2]>,
@@ -83,6 +85,7 @@ impl<'r> RequestRecord<'r> {
             sent: AtomicU64::new(0),
             upgraded: false,
             ends_with_connection: false,
+            departs: None,
             status: None,
             error: None,
             targets: SmallVec::new(),
@@ -137,9 +140,13 @@ impl<'r> RequestRecord<'r> {
         }
     }
 
-    /// Counts a message that does not comply with RFC 9112.
-    pub(super) fn non_compliant(&self) {
-        self.entrance.metrics.non_compliant_requests.inc();
+    /// Notes how the request departs from the grammar, if it does.
+    pub(super) fn classified(&mut self, reason: Reason) {
+        if reason.class() != Class::Compliant {
+            let metrics = &self.entrance.metrics;
+            metrics.non_compliant(reason.class().as_str(), reason.as_str());
+            self.departs = Some(reason);
+        }
     }
 
     /// When the request came.
@@ -264,8 +271,8 @@ impl<'r> RequestRecord<'r> {
             error_reason: self.error,
             targets: &self.targets,
             target_status_codes: &self.statuses,
-            classification: None,
-            classification_reason: None,
+            classification: self.departs.map(|reason| reason.class().as_str()),
+            classification_reason: self.departs.map(Reason::as_str),
             conn_trace_id: None,
             transformed_host: transformed.and_then(|it| it.host.as_deref()),
             transformed_uri: transformed.and_then(|it| it.uri.as_deref()),

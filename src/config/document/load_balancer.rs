@@ -66,6 +66,10 @@ pub struct LoadBalancer {
     /// do not say it themselves.
     #[serde(default = "default::yes")]
     pub cross_zone: bool,
+    /// ALB: routing.http.desync_mitigation_mode. What happens to requests that depart from the
+    /// grammar of HTTP: "monitor", "defensive" or "strictest".
+    #[serde(default)]
+    pub desync_mitigation: DesyncMitigation,
     /// The most client connections at a time. Default: no limit of its own.
     #[schemars(range(min = 1))]
     #[serde(default)]
@@ -99,6 +103,22 @@ pub enum ForwardedFor {
     Preserve,
     /// The field is removed.
     Remove,
+}
+
+/// What happens to requests that depart from the grammar of HTTP. Each is counted and logged with
+/// AWS's class and reason. Whatever the mode, what goes to a target has one reading only, and what
+/// has none is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DesyncMitigation {
+    /// All are served that can be.
+    Monitor,
+    /// Ambiguous ones are served, and the connections of client and target closed afterwards;
+    /// severe ones are refused.
+    #[default]
+    Defensive,
+    /// Only compliant ones are served.
+    Strictest,
 }
 
 /// How large the parts of a message may be, 1KiB-1MiB. The defaults are ALB's fixed quotas.

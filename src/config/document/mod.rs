@@ -27,7 +27,9 @@ pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
-pub use load_balancer::{ForwardedFor, Limits, LoadBalancer, Node, NormalizePath};
+pub use load_balancer::{
+    DesyncMitigation, ForwardedFor, Limits, LoadBalancer, Node, NormalizePath,
+};
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
 pub use target_group::{
     Algorithm, Connections, CrossZone, FromLoadBalancer, ProtocolVersion, Target, TargetGroup,

@@ -97,6 +97,7 @@ fn attributes(
         drop_invalid_header_fields: load_balancer.drop_invalid_header_fields,
         normalize_path: load_balancer.normalize_path,
         http2: load_balancer.http2,
+        desync_mitigation: load_balancer.desync_mitigation,
         max_connections: load_balancer.max_connections,
         limits: limits(load_balancer, path, report),
     }
