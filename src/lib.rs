@@ -24,8 +24,10 @@
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, written by a thread of its own |
+//! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`routing`] | which rule a request meets; knows no targets |
 //! |   | [`balance`] | which candidate is next; pure |
+//! |   | [`local_ca`] | a certificate authority of one's own, in a folder |
 //! | 2 | [`target_group`] | who is eligible, in which zone, and then who is next: gives a lease |
 //! | 3 | [`config`] | the document that the operator writes, and all its problems |
 //! | 4 | [`snapshot`] | all that a request reads; compiled from a checked configuration and the last snapshot |
@@ -138,10 +140,12 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod discovery;
+pub mod disk;
 pub mod explain;
 pub mod health;
 pub mod http1;
 pub mod keyring;
+pub mod local_ca;
 pub mod metrics;
 pub mod net;
 pub mod proxy;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ROWS: [&[&str]; 12] = [
     &[
         "access_log",
+        "disk",
         "http1",
         "keyring",
         "metrics",
@@ -17,7 +18,7 @@ const ROWS: [&[&str]; 12] = [
         "proxy_protocol",
         "target",
     ],
-    &["balance", "routing"],
+    &["balance", "local_ca", "routing"],
     &["target_group"],
     &["config"],
     &["snapshot"],

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
@@ -311,4 +312,101 @@ fn a_second_signal_ends_a_shutdown_that_waits() {
     );
     daemon.signal("TERM");
     assert_eq!(daemon.exit_code(), Some(1));
+}
+
+/// `elbow cert` in a folder.
+fn cert(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_elbow"));
+    let command = command.arg("cert").args(arguments).current_dir(folder);
+    command.output().unwrap()
+}
+
+#[test]
+fn cert_makes_an_authority_once_and_says_where_everything_goes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = cert(folder.path(), &["*.shop.test", "shop.test", "127.0.0.1"]);
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    let said = text(&first.stdout);
+    for part in [
+        "*.shop.test, shop.test, 127.0.0.1",
+        "_wildcard.shop.test.pem",
+        "certificates = [{ certificate = \"/",
+        "update-ca-certificates",
+        "elbow-ca/ca.pem",
+    ] {
+        assert!(said.contains(part), "{part} is missing in:\n{said}");
+    }
+    let second = cert(
+        folder.path(),
+        &["--out", "inner", "10.0.0.6", "--key", "rsa-2048"],
+    );
+    assert_eq!(second.status.code(), Some(0), "{second:?}");
+    let said = text(&second.stdout);
+    assert!(
+        said.contains("trusts it already") && !said.contains("update-ca"),
+        "{said}"
+    );
+    for file in ["_wildcard.shop.test.pem", "inner/10.0.0.6.pem"] {
+        let file = folder.path().join(file);
+        let pem = fs::read_to_string(&file).unwrap();
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"), "{pem}");
+        let mode = fs::metadata(file.with_extension("key"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+        if let Some(verified) = openssl_verify(&folder.path().join("elbow-ca/ca.pem"), &file) {
+            assert!(verified.status.success(), "{verified:?}");
+        }
+    }
+}
+
+/// What OpenSSL says of a certificate, on machines that have it.
+fn openssl_verify(authority: &Path, certificate: &Path) -> Option<Output> {
+    let mut command = Command::new("openssl");
+    command.args(["verify", "-x509_strict", "-purpose", "sslserver", "-CAfile"]);
+    command.arg(authority).arg(certificate).output().ok()
+}
+
+#[test]
+fn cert_replaces_nothing_unless_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shop.test.pem");
+    let key = file.with_extension("key");
+    assert!(cert(folder.path(), &["shop.test"]).status.success());
+    let (first, first_key) = (fs::read(&file).unwrap(), fs::read(&key).unwrap());
+
+    let refused = cert(folder.path(), &["shop.test"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(text(&refused.stderr).contains("--overwrite"), "{refused:?}");
+    assert_eq!(fs::read(&file).unwrap(), first);
+
+    let renewed = cert(folder.path(), &["--renew", "shop.test.pem", "--days", "30"]);
+    assert!(renewed.status.success(), "{renewed:?}");
+    assert!(
+        text(&renewed.stdout).contains("for shop.test,"),
+        "{renewed:?}"
+    );
+    assert_ne!(fs::read(&file).unwrap(), first);
+    assert_eq!(fs::read(&key).unwrap(), first_key);
+
+    let replaced = cert(folder.path(), &["--overwrite", "shop.test"]);
+    assert!(replaced.status.success(), "{replaced:?}");
+    assert_ne!(fs::read(&key).unwrap(), first_key);
+}
+
+#[test]
+fn cert_refuses_names_that_no_client_would_accept() {
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, why) in [
+        (&["*.test"][..], "top-level"),
+        (&["a.*.shop.test"], "first label"),
+        (&[], "NAME"),
+        (&["shop.test", "--days", "900"], "825"),
+    ] {
+        let output = cert(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(text(&output.stderr).contains(why), "{output:?}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

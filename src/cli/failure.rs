@@ -2,12 +2,14 @@
 
 use std::error::Error;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use thiserror::Error;
 
 use crate::app::StartError;
 use crate::demo::DemoError;
+use crate::local_ca::LocalCaError;
 use crate::telemetry::TelemetryError;
 
 use super::remote::RemoteError;
@@ -27,6 +29,8 @@ pub(super) enum Failure {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(transparent)]
+    LocalCa(#[from] LocalCaError),
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// A running daemon, or a check, has refused a configuration; the text says why.
     #[error("{0}")]
@@ -34,6 +38,8 @@ pub(super) enum Failure {
     /// A question that has no answer.
     #[error("{0}")]
     Other(String),
+    #[error("{} is there already; --overwrite replaces it, --renew makes it valid again", path.display())]
+    Taken { path: PathBuf },
     /// A second signal came before the shutdown was over.
     #[error("ended before requests in flight had finished")]
     Forced,

@@ -3,6 +3,7 @@
 //! Look at `Command`: its doc comments are the help texts. Each command is a file of its own.
 //! Nothing is decided here that a test or another program could not ask of the library.
 
+mod cert;
 mod check;
 mod daemon;
 mod explain;
@@ -111,6 +112,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Make a certificate, and the authority that signs it, for labs and inner networks
+    ///
+    /// The authority is kept in a folder and used again the next time; clients accept its
+    /// certificates once they trust it, and the output says how. For certificates that everybody
+    /// trusts, let the daemon get them by ACME instead.
+    Cert(cert::Cert),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
     /// Have a running daemon read its configuration again
@@ -190,6 +197,7 @@ pub fn main() -> ExitCode {
                 None => explain::by_daemon(admin.address, &question, json),
             }
         }
+        Command::Cert(cert) => cert.run(),
         Command::Schema => check::schema(),
         Command::Reload { admin } => reload::reload(admin.address),
         Command::Status { admin } => status::status(admin.address),
