@@ -6,6 +6,7 @@ use divan::{Bencher, black_box};
 use elbow::config::{self, ValidConfig};
 use elbow::metrics::Metrics;
 use elbow::snapshot::Snapshot;
+use elbow::tls::Terminators;
 use prometheus::Registry;
 use tokio::time::Instant;
 
@@ -65,16 +66,38 @@ fn metrics() -> Metrics {
 fn first(bencher: Bencher<'_, '_>, groups: usize) {
     let (valid, metrics) = (valid(groups), metrics());
     let last = Snapshot::default();
-    bencher.bench(|| Snapshot::compile(black_box(&valid), &last, &metrics, Instant::now()));
+    bencher.bench(|| {
+        Snapshot::compile(
+            black_box(&valid),
+            &Terminators::default(),
+            &last,
+            &metrics,
+            Instant::now(),
+        )
+    });
 }
 
 /// A reload: the state of every target is adopted.
 #[divan::bench(args = [10, 1_000])]
 fn next(bencher: Bencher<'_, '_>, groups: usize) {
     let (valid, metrics) = (valid(groups), metrics());
-    let last = Snapshot::compile(&valid, &Snapshot::default(), &metrics, Instant::now());
+    let last = Snapshot::compile(
+        &valid,
+        &Terminators::default(),
+        &Snapshot::default(),
+        &metrics,
+        Instant::now(),
+    );
     last.take_over(Instant::now());
-    bencher.bench(|| Snapshot::compile(black_box(&valid), &last, &metrics, Instant::now()));
+    bencher.bench(|| {
+        Snapshot::compile(
+            black_box(&valid),
+            &Terminators::default(),
+            &last,
+            &metrics,
+            Instant::now(),
+        )
+    });
 }
 
 /// Text to checked configuration, which a reload does before it compiles.

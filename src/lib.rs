@@ -17,10 +17,11 @@
 //!
 //! | row | module | answers |
 //! | --- | --- | --- |
-//! | 0 | [`net`] | sockets and streams |
+//! | 0 | [`net`] | sockets and streams, plain or TLS |
 //! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks, desync classes; without I/O. The heads of other versions take the same form |
 //! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
 //! |   | [`keyring`] | the keys of cookies: sealed texts that only the balancer opens |
+//! |   | [`tls`] | certificates and which is shown to whom, policies, tickets |
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, written by a thread of its own |
@@ -57,6 +58,7 @@
 //! ```text
 //! server   accept     the connection limit; one task a connection; who the client is, where a proxy
 //!                     before the balancer says so (PROXY protocol)
+//!          handshake  TLS: the certificate by SNI, under a deadline, a few answers a turn
 //! proxy    serve      the next head, strictly read; limits and timeouts. In HTTP/2 each request has a
 //!                     stream and a task, and goes the same way
 //!          handle     cannot fail: opens the record, maps an error to an answer in one place
@@ -82,7 +84,7 @@
 //!  1 load       text -> Config
 //!  2 validate   Config -> ValidConfig, or all problems, each with its place; what providers
 //!               contribute is checked target by target, and joins it
-//!  3            (certificates, when listeners have some)
+//!  3 certificates the files that the listeners name, read; tickets of before are kept
 //!  4 compile    ValidConfig + last Snapshot -> Snapshot; live state is adopted by identity
 //!  5 prepare    new addresses are bound, another access log is opened, cookie keys are read
 //!  ---------- nothing has changed up to here: what fails leaves the process as it was ----------
@@ -106,6 +108,8 @@
 //! * A request that departs from the grammar is classified as AWS's desync mitigation does, and what
 //!   a mode lets through is said anew in its strict form before anything else looks at it: no rule
 //!   and no target ever sees bytes that have two readings (`proxy::desync`, `http1::rewrite`).
+//! * TLS is rustls, so there is no TLS before 1.2 and no cipher without forward secrecy. AWS's policies
+//!   keep their names; what of one is not served is a warning ([`tls::Policy`]).
 //! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
 //! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has
@@ -158,3 +162,4 @@ pub mod snapshot;
 pub mod target;
 pub mod target_group;
 pub mod telemetry;
+pub mod tls;

@@ -17,6 +17,7 @@ const ROWS: [&[&str]; 12] = [
         "net",
         "proxy_protocol",
         "target",
+        "tls",
     ],
     &["balance", "local_ca", "routing"],
     &["target_group"],

@@ -73,7 +73,7 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
     });
     let listeners = load_balancer.listeners.iter().map(|listener| Listener {
         port: listener.port,
-        protocol: listener.service.protocol(),
+        protocol: listener.protocol(),
         rules: listener.rules.rules().len(),
     });
     let addresses = context.addresses.of(&load_balancer.name);

@@ -99,7 +99,7 @@ fn document(load_balancer: &LoadBalancer, listener: &Listener) -> ListenerDocume
     ListenerDocument {
         load_balancer: load_balancer.name.to_string(),
         port: listener.port,
-        protocol: listener.service.protocol(),
+        protocol: listener.protocol(),
         rules: rules.chain([default]).collect(),
     }
 }

@@ -20,6 +20,7 @@ use crate::reload::ReloadHandle;
 use crate::server::Addresses;
 use crate::snapshot::{Shared, Snapshot};
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetKey, Thresholds};
+use crate::tls::Terminators;
 
 use super::{Context, Readiness, router};
 
@@ -77,7 +78,13 @@ impl Sample {
             .into_result()
             .unwrap();
         let now = Instant::now();
-        let snapshot = Snapshot::compile(&config, &Snapshot::default(), &metrics, now);
+        let snapshot = Snapshot::compile(
+            &config,
+            &Terminators::default(),
+            &Snapshot::default(),
+            &metrics,
+            now,
+        );
         snapshot.take_over(now);
         let shared = Arc::new(Shared::default());
         shared.publish(Arc::new(snapshot));

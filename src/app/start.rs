@@ -24,7 +24,9 @@ use crate::metrics::{Metrics, MetricsError};
 use crate::net;
 use crate::proxy::Proxy;
 use crate::relay::Relay;
-use crate::reload::{Cause, Fixed, ReloadError, ReloadHandle, Reloader, Rooms, Source, watch};
+use crate::reload::{
+    Cause, Fixed, ReloadError, ReloadHandle, Reloader, Rooms, Source, TlsState, watch,
+};
 use crate::server::{Server, ServerError};
 use crate::snapshot::Shared;
 
@@ -145,6 +147,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         server,
         health: HealthChecker::new(options.resolver),
         discovery: Discovery::default(),
+        tls: TlsState::default(),
     };
     let discovery = rooms.discovery.board();
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);

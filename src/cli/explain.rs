@@ -20,6 +20,7 @@ use crate::explain::{
 use crate::metrics::Metrics;
 use crate::snapshot::Snapshot;
 use crate::target::{self, ProbeRecord, Thresholds};
+use crate::tls::Terminators;
 
 /// Explains by a file, as if all its targets were healthy.
 pub(super) fn by_file(file: &Path, question: &Question, json: bool) -> Result<(), Failure> {
@@ -29,7 +30,13 @@ pub(super) fn by_file(file: &Path, question: &Question, json: bool) -> Result<()
     let metrics =
         Metrics::new(&Registry::new()).map_err(|error| Failure::Other(error.to_string()))?;
     let now = Instant::now();
-    let snapshot = Snapshot::compile(&valid, &Snapshot::default(), &metrics, now);
+    let snapshot = Snapshot::compile(
+        &valid,
+        &Terminators::default(),
+        &Snapshot::default(),
+        &metrics,
+        now,
+    );
     snapshot.take_over(now);
     for target in snapshot.groups.values().flat_map(|group| group.targets()) {
         let thresholds = Thresholds {
@@ -335,7 +342,13 @@ mod tests {
         let (valid, _) = config::check_text(SHOP, "shop.toml").into_result().unwrap();
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let now = Instant::now();
-        let snapshot = Snapshot::compile(&valid, &Snapshot::default(), &metrics, now);
+        let snapshot = Snapshot::compile(
+            &valid,
+            &Terminators::default(),
+            &Snapshot::default(),
+            &metrics,
+            now,
+        );
         snapshot.take_over(now);
         for target in snapshot.groups["blue"].targets() {
             let thresholds = Thresholds {

@@ -1,7 +1,9 @@
 //! All that is to say about a configuration, at once.
 
 use std::path::Path;
+use std::time::SystemTime;
 
+use super::certificates::{self, LoadedCertificates};
 use super::document::Config;
 use super::fit::Removed;
 use super::problem::{Problem, Problems};
@@ -29,15 +31,55 @@ impl CheckReport {
     }
 }
 
-/// Checks a file: everything from its existence to the last dangling name.
+/// Checks a file: everything from its existence to the last dangling name, and the certificates
+/// that it names.
 pub fn check(path: &Path) -> CheckReport {
     let name = path.display().to_string();
     match read_file(path, &name) {
-        Ok(text) => check_text(&text, &name),
+        Ok(text) => {
+            let report = check_text(&text, &name);
+            with_certificates(report, &text, &name)
+        }
         Err(problems) => CheckReport {
             config: None,
             problems,
         },
+    }
+}
+
+fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport {
+    let Some(valid) = report.config else {
+        return report;
+    };
+    let (config, found) = match load_certificates(&valid, text, name) {
+        Ok((_, doubts)) => (Some(valid), doubts),
+        Err(problems) => (None, problems),
+    };
+    let mut problems = report.problems.problems;
+    problems.extend(found.problems);
+    CheckReport {
+        config,
+        problems: Problems::new(name, problems),
+    }
+}
+
+/// Reads the certificates that a configuration names; `text` is what it was made of. Blocks: the files
+/// may lie on a network. Returns warnings beside them, for example of those that expire.
+///
+/// # Errors
+///
+/// All that keeps one of them from being used.
+pub fn load_certificates(
+    valid: &ValidConfig,
+    text: &str,
+    name: &str,
+) -> Result<(LoadedCertificates, Problems), Problems> {
+    let (loaded, mut found) = certificates::load(valid, SystemTime::now());
+    locate(&Source::new(text), &mut found);
+    let problems = Problems::new(name, found);
+    match problems.has_errors() {
+        false => Ok((loaded, problems)),
+        true => Err(problems),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Nothing here opens a socket, resolves a name or touches what runs.
 
 mod advice;
+mod certificates;
 mod check;
 mod contribution;
 pub mod document;
@@ -24,7 +25,8 @@ mod valid;
 mod validate;
 mod value;
 
-pub use check::{CheckReport, check, check_text, load, parse, validate};
+pub use certificates::LoadedCertificates;
+pub use check::{CheckReport, check, check_text, load, load_certificates, parse, validate};
 pub use contribution::{Contributed, Contribution, Rejected};
 pub use document::{
     Config, DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
@@ -33,9 +35,9 @@ pub use problem::{Location, Problem, Problems, Severity};
 pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};
 pub use valid::{
-    AccessLogSettings, Attributes, By, Limits, ValidAction, ValidConfig, ValidForwarded,
-    ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup,
-    ValidTrustedProxies,
+    AccessLogSettings, Attributes, By, Limits, ValidAction, ValidCertificate, ValidConfig,
+    ValidForwarded, ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol,
+    ValidTargetGroup, ValidTls, ValidTrustedProxies,
 };
 pub use value::{Size, Span};
 

@@ -11,16 +11,6 @@ pub enum Service {
     Relay(RelaySettings),
 }
 
-impl Service {
-    /// The listener's protocol in the configuration's words.
-    pub const fn protocol(self) -> &'static str {
-        match self {
-            Self::Http => "HTTP",
-            Self::Relay(_) => "TCP",
-        }
-    }
-}
-
 /// How a listener forwards connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RelaySettings {

@@ -17,6 +17,7 @@ use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, Registration, Settings};
+use crate::tls::{Files, Policy};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct ValidConfig {
     pub admin: SocketAddr,
     /// The access log.
     pub access_log: AccessLogSettings,
+    /// Where the secrets of TLS sessions are written; none means nowhere.
+    pub key_log: Option<PathBuf>,
     /// The load balancers, in the order of the document.
     pub load_balancers: Vec<ValidLoadBalancer>,
     /// The target groups, in the order of the document.
@@ -114,6 +117,8 @@ pub struct Attributes {
     pub client_keep_alive: Duration,
     /// How long a client may take to send the head of a request, from its first byte.
     pub header_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub tls_handshake_timeout: Duration,
     /// What happens to `X-Forwarded-For`.
     pub forwarded_for: ForwardedFor,
     /// Whether the client's port is appended to its address there.
@@ -156,6 +161,8 @@ pub struct ValidListener {
     pub proxy_protocol: Option<ValidProxyProtocol>,
     /// What becomes of its connections.
     pub service: Service,
+    /// The TLS that it speaks; none means plain HTTP.
+    pub tls: Option<ValidTls>,
     /// The rules and the default action; those of a relay only forward.
     pub rules: RuleTable<ValidAction>,
 }
@@ -169,6 +176,38 @@ pub struct ValidProxyProtocol {
     pub others: Others,
     /// How long the header may take.
     pub timeout: Duration,
+}
+
+impl ValidListener {
+    /// The application protocols that its TLS clients are offered (ALPN), the preferred one first;
+    /// `attributes` are those of its load balancer.
+    pub fn application_protocols(&self, attributes: &Attributes) -> Vec<Vec<u8>> {
+        let offered: &[&[u8]] = match attributes.http2 {
+            true => &[b"h2", b"http/1.1"],
+            false => &[b"http/1.1"],
+        };
+        offered.iter().map(|protocol| protocol.to_vec()).collect()
+    }
+}
+
+/// The TLS of a listener, checked; its certificates are not read yet.
+#[derive(Clone, Debug)]
+pub struct ValidTls {
+    /// The default one first; at least one.
+    pub certificates: Vec<ValidCertificate>,
+    /// Versions and ciphers.
+    pub policy: Policy,
+}
+
+/// A certificate of a listener.
+#[derive(Clone, Debug)]
+pub struct ValidCertificate {
+    /// What logs and metrics call it.
+    pub name: Arc<str>,
+    /// Where it comes from.
+    pub files: Files,
+    /// Where in the document it is named.
+    pub path: String,
 }
 
 /// What happens to a request.

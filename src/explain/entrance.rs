@@ -103,7 +103,7 @@ pub(super) fn find<'s>(
     });
     let entered = Entered {
         load_balancer: balancer.to_string(),
-        protocol: first.entrance.listener.service.protocol().to_owned(),
+        protocol: first.entrance.listener.protocol().to_owned(),
         port: port(first.entrance, url),
         node: first.entrance.key.address.ip().to_string(),
         zone: first.entrance.zone.as_ref().map(ToString::to_string),
@@ -124,7 +124,7 @@ fn ways(snapshot: &Snapshot) -> Vec<Way<'_>> {
                 let zone = node.zone.as_ref();
                 ways.extend(snapshot.entrance(&key).map(|entrance| Way {
                     entrance,
-                    listener: format!("{}:{}", listener.service.protocol(), listener.port),
+                    listener: format!("{}:{}", listener.protocol(), listener.port),
                     node: match zone {
                         Some(zone) => format!("{} in {zone}", node.address),
                         None => node.address.to_string(),
@@ -140,7 +140,7 @@ fn ways(snapshot: &Snapshot) -> Vec<Way<'_>> {
 /// machine, it may have another port than here.
 fn of_listener<'w, 's>(ways: &'w [Way<'s>], url: &Url<'_>) -> Result<Vec<&'w Way<'s>>, NoEntrance> {
     let protocol = url.scheme.as_str().to_ascii_uppercase();
-    let speaks = |way: &&Way<'_>| way.entrance.listener.service.protocol() == protocol;
+    let speaks = |way: &&Way<'_>| way.entrance.listener.protocol() == protocol;
     let speaking: Vec<_> = ways.iter().filter(speaks).collect();
     let has_port = |way: &&Way<'_>| way.entrance.listener.port == url.port();
     let found: Vec<_> = speaking.iter().copied().filter(has_port).collect();

@@ -165,6 +165,8 @@ mod tests {
         node.response(302).inc();
         node.error("no_healthy_target");
         node.non_compliant("Acceptable", "SpaceInUri");
+        node.tls_negotiation_error("timeout");
+        node.tls_handshake("TLSv1.3", true);
         let group = metrics.group("wp-elb", "wordpress", &[Some("a"), Some("b")]);
         group.zone(Some("a")).response(200).inc();
         group.zone(Some("a")).response_time.observe(0.012);
@@ -232,6 +234,7 @@ mod tests {
             "ActiveConnectionCount",
             "NewConnectionCount",
             "RejectedConnectionCount",
+            "ClientTLSNegotiationErrorCount",
             "ProcessedBytes",
             "IPv6ProcessedBytes",
             "IPv6RequestCount",

@@ -49,6 +49,8 @@ pub struct NodeMetrics {
     errors: Mutex<Vec<(&'static str, IntCounter)>>,
     proxy_protocol_errors: Mutex<Vec<(&'static str, IntCounter)>>,
     non_compliant: Mutex<Vec<(&'static str, IntCounter)>>,
+    tls_errors: Mutex<Vec<(&'static str, IntCounter)>>,
+    tls_handshakes: [OnceLock<IntCounter>; 4],
     families: Families,
     rows: Rows<NodeMetrics>,
 }
@@ -75,6 +77,8 @@ impl NodeMetrics {
             errors: Mutex::default(),
             proxy_protocol_errors: Mutex::default(),
             non_compliant: Mutex::default(),
+            tls_errors: Mutex::default(),
+            tls_handshakes: Default::default(),
             families: families.clone(),
             rows,
         };
@@ -108,6 +112,22 @@ impl NodeMetrics {
     pub fn proxy_protocol_error(&self, reason: &'static str) {
         let family = &self.families.proxy_protocol_errors;
         self.count(&self.proxy_protocol_errors, family, &[reason]);
+    }
+
+    /// Counts one TLS handshake that did not succeed, by its cause, a word of an enum. Takes a lock.
+    pub fn tls_negotiation_error(&self, cause: &'static str) {
+        self.count(&self.tls_errors, &self.families.tls_errors, &[cause]);
+    }
+
+    /// Counts one TLS handshake that succeeded; `version` is `TLSv1.3` or `TLSv1.2`.
+    pub fn tls_handshake(&self, version: &'static str, resumed: bool) {
+        let slot = 2 * usize::from(version == "TLSv1.3") + usize::from(resumed);
+        let kind = if resumed { "resumed" } else { "full" };
+        let row = || {
+            self.rows
+                .row(&self.families.tls_handshakes, &[version, kind])
+        };
+        self.tls_handshakes[slot].get_or_init(row).inc();
     }
 
     /// Counts in the row of these labels, which is resolved when it first happens; the first of them
@@ -205,6 +225,8 @@ pub(super) struct Families {
     responses: IntCounterVec,
     errors: IntCounterVec,
     proxy_protocol_errors: IntCounterVec,
+    tls_errors: IntCounterVec,
+    tls_handshakes: IntCounterVec,
 }
 
 impl Families {
@@ -299,6 +321,17 @@ impl Families {
                 "Requests that the load balancer answered with an error, and connections that it did not \
                  forward or that did not end in order, by reason.",
                 &["reason"],
+            )?,
+            tls_errors: r.counter(
+                "elbow_client_tls_negotiation_errors_total",
+                "TLS handshakes with clients that did not succeed, by cause. \
+                 ALB: ClientTLSNegotiationErrorCount.",
+                &["cause"],
+            )?,
+            tls_handshakes: r.counter(
+                "elbow_tls_handshakes_total",
+                "TLS handshakes with clients that succeeded, by version, full or resumed.",
+                &["protocol", "kind"],
             )?,
             proxy_protocol_errors: r.counter(
                 "elbow_proxy_protocol_errors_total",

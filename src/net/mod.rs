@@ -1,12 +1,17 @@
-//! Sockets: how Elbow listens, the options that its connections carry, and what bytes wait in.
+//! Sockets: how Elbow listens, what its connections carry, the TLS within them, and what bytes wait in.
 //!
-//! Look at [`listen`], [`Stream`] and [`buffers`]. Nothing here knows what is spoken on a socket, or who asked for it.
+//! Look at [`listen`], [`Stream`] and [`buffers`]; [`greet`] is where a TLS client is met. [`AddressBlocks`]
+//! say who is who. Nothing here knows what is spoken on a socket, who asked for it, or
+//! which certificate is shown to whom.
 
 mod blocks;
 pub mod buffers;
+mod handshake;
 mod listen;
+mod session;
 mod stream;
 
 pub use blocks::{AddressBlockError, AddressBlocks};
+pub use handshake::{Greeted, HandshakeError, greet};
 pub use listen::{listen, listen_beside_own};
 pub use stream::{Reader, Stream, Writer};

@@ -1,32 +1,44 @@
-//! A connection's bytes, in both directions.
+//! A connection's bytes, in both directions: plain TCP, or TLS over it.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, Connection};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
+use super::handshake::{self, HandshakeError};
+use super::session::Session;
+
 /// Room that a read finds at least; a shorter rest of the buffer is not worth a system call.
 const ROOM: usize = 4 * 1024;
 
-/// One connection, to a client or to a target. Plain TCP now; TLS is another variant's business.
+/// One connection, to a client or to a target. With TLS, its end is announced (close_notify) when it
+/// is dropped, unless it is to be a reset.
 #[derive(Debug)]
-pub struct Stream(TcpStream);
+pub struct Stream {
+    tcp: TcpStream,
+    /// Boxed: a plain connection has none, and pays one word for it.
+    session: Option<Box<Session>>,
+}
 
 impl Stream {
     /// Takes a connection over. Small writes leave at once (no Nagle): heads are written whole.
     pub fn new(tcp: TcpStream) -> Self {
         // Fails only on a socket that is dead already, which the first read will tell.
         let _ = tcp.set_nodelay(true);
-        Self(tcp)
+        Self { tcp, session: None }
     }
 
     /// Connects.
@@ -38,30 +50,85 @@ impl Stream {
         TcpStream::connect(address).await.map(Self::new)
     }
 
-    /// The two directions, to be used side by side.
+    /// Connects, and does a TLS handshake as the client; `name` is asked for and, if `config` wants
+    /// that, verified.
+    ///
+    /// # Errors
+    ///
+    /// They did not come to terms, or the peer has gone.
+    pub async fn secure(
+        tcp: TcpStream,
+        config: Arc<ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, HandshakeError> {
+        let _ = tcp.set_nodelay(true);
+        handshake::connect(tcp, config, name).await
+    }
+
+    /// Takes a connection over whose handshake is done.
+    pub(super) fn secured(tcp: TcpStream, connection: Connection) -> Self {
+        Self {
+            tcp,
+            session: Some(Box::new(Session::new(connection))),
+        }
+    }
+
+    /// What was agreed in the TLS handshake, if there was one.
+    pub fn tls(&self) -> Option<impl Deref<Target = Connection> + '_> {
+        self.session.as_ref().map(|session| session.connection())
+    }
+
+    /// The two directions, to be used side by side in one task.
     pub fn split(&mut self) -> (Reader<'_>, Writer<'_>) {
-        let (reader, writer) = self.0.split();
-        (Reader(reader), Writer(writer))
+        let (reader, writer) = self.tcp.split();
+        let session = self.session.as_deref();
+        let reader = Reader {
+            tcp: reader,
+            session,
+        };
+        let writer = Writer {
+            tcp: writer,
+            session,
+        };
+        (reader, writer)
     }
 
     /// Makes the end of this connection a reset, which nobody takes for an orderly end.
     pub fn reset_when_dropped(&self) {
+        if let Some(session) = &self.session {
+            session.end_abruptly();
+        }
         // Fails only on a socket that is dead already.
-        let _ = SockRef::from(&self.0).set_linger(Some(Duration::ZERO));
+        let _ = SockRef::from(&self.tcp).set_linger(Some(Duration::ZERO));
     }
 
     /// Whether nothing has come from the peer, no data and no end, as far as the runtime knows. No
     /// system call unless something has.
     pub fn is_silent(&self) -> bool {
-        let nothing = self.0.try_read(&mut [0; 1]);
+        if let Some(session) = &self.session {
+            return session.is_silent(|scratch| self.tcp.try_read(scratch));
+        }
+        let nothing = self.tcp.try_read(&mut [0; 1]);
         matches!(nothing, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// The same, asked of the kernel itself.
     pub fn is_silent_now(&self) -> bool {
+        let socket = SockRef::from(&self.tcp);
+        if let Some(session) = &self.session {
+            return session.is_silent(|scratch| io::Read::read(&mut &*socket, scratch));
+        }
         let mut byte = [MaybeUninit::uninit(); 1];
-        let peeked = SockRef::from(&self.0).peek(&mut byte);
+        let peeked = socket.peek(&mut byte);
         matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(session) = &self.session {
+            session.say_goodbye(&self.tcp);
+        }
     }
 }
 
@@ -69,9 +136,13 @@ impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, into)
+        let Self { tcp, session } = &mut *self;
+        match session {
+            None => Pin::new(tcp).poll_read(cx, buffer),
+            Some(session) => session.poll_read_buf(tcp, cx, buffer),
+        }
     }
 }
 
@@ -81,7 +152,11 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        let Self { tcp, session } = &mut *self;
+        match session {
+            None => Pin::new(tcp).poll_write(cx, bytes),
+            Some(session) => session.poll_write(tcp, cx, &[IoSlice::new(bytes)]),
+        }
     }
 
     fn poll_write_vectored(
@@ -89,25 +164,40 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, parts)
+        let Self { tcp, session } = &mut *self;
+        match session {
+            None => Pin::new(tcp).poll_write_vectored(cx, parts),
+            Some(session) => session.poll_write(tcp, cx, parts),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        let Self { tcp, session } = &mut *self;
+        match session {
+            None => Pin::new(tcp).poll_flush(cx),
+            Some(session) => session.poll_flush(tcp, cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        let Self { tcp, session } = &mut *self;
+        if let Some(session) = session {
+            ready!(session.poll_finish(tcp, cx))?;
+        }
+        Pin::new(tcp).poll_shutdown(cx)
     }
 }
 
 /// What comes from the peer.
 #[derive(Debug)]
-pub struct Reader<'a>(ReadHalf<'a>);
+pub struct Reader<'a> {
+    tcp: ReadHalf<'a>,
+    session: Option<&'a Session>,
+}
 
 impl Reader<'_> {
     /// Waits until there is something to read: data, an end or an error. Holding no buffer while
@@ -115,26 +205,33 @@ impl Reader<'_> {
     ///
     /// # Errors
     ///
-    /// The runtime is gone.
-    pub async fn ready(&self) -> io::Result<()> {
+    /// The runtime is gone, or what came is no TLS record of this session.
+    pub async fn ready(&mut self) -> io::Result<()> {
         poll_fn(|cx| self.poll_ready(cx)).await
     }
 
     /// As [`Reader::ready`].
-    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.0.as_ref().poll_read_ready(cx)
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.session {
+            None => self.tcp.as_ref().poll_read_ready(cx),
+            Some(session) => session.poll_ready(&mut self.tcp, cx),
+        }
     }
 
     /// Appends what has come to `buffer`, up to its capacity; 0 is the end.
     ///
     /// # Errors
     ///
-    /// The connection is broken.
+    /// The connection is broken. With TLS also: it ended without being announced (close_notify), so
+    /// that what came may have been cut short (RFC 8446 section 6.1).
     pub async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         if buffer.capacity() - buffer.len() < ROOM {
             buffer.reserve(4 * ROOM);
         }
-        self.0.read_buf(buffer).await
+        match self.session {
+            None => self.tcp.read_buf(buffer).await,
+            Some(session) => poll_fn(|cx| session.poll_read(&mut self.tcp, cx, buffer)).await,
+        }
     }
 
     /// The same without waiting; `None` if there was nothing after all. The runtime calls every new
@@ -157,11 +254,14 @@ impl Reader<'_> {
 
 /// What goes to the peer.
 #[derive(Debug)]
-pub struct Writer<'a>(WriteHalf<'a>);
+pub struct Writer<'a> {
+    tcp: WriteHalf<'a>,
+    session: Option<&'a Session>,
+}
 
 impl Writer<'_> {
     /// Writes all parts in order, in as few system calls as the peer's window permits. `sent`
-    /// counts what the kernel has taken, also when this fails or is dropped.
+    /// counts what the kernel has taken of them, also when this fails or is dropped.
     ///
     /// # Errors
     ///
@@ -171,24 +271,35 @@ impl Writer<'_> {
         mut parts: [&[u8]; N],
         sent: &AtomicU64,
     ) -> io::Result<()> {
-        poll_fn(|cx| {
-            while let Some(first) = parts.iter().position(|part| !part.is_empty()) {
-                let writer = Pin::new(&mut self.0);
-                // A plain write is the cheaper system call.
-                let only = parts[first + 1..].iter().all(|part| part.is_empty());
-                let count = ready!(match only {
-                    true => writer.poll_write(cx, parts[first]),
-                    false => writer.poll_write_vectored(cx, &parts.map(IoSlice::new)),
-                })?;
-                if count == 0 {
-                    return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-                }
-                sent.fetch_add(count as u64, Ordering::Relaxed);
-                advance(&mut parts, count);
-            }
-            Poll::Ready(Ok(()))
+        let mut held = 0;
+        poll_fn(|cx| match self.session {
+            None => self.poll_send(cx, &mut parts, sent),
+            Some(session) => session.poll_send(&mut self.tcp, cx, &mut parts, &mut held, sent),
         })
         .await
+    }
+
+    fn poll_send<const N: usize>(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &mut [&[u8]; N],
+        sent: &AtomicU64,
+    ) -> Poll<io::Result<()>> {
+        while let Some(first) = parts.iter().position(|part| !part.is_empty()) {
+            let writer = Pin::new(&mut self.tcp);
+            // A plain write is the cheaper system call.
+            let only = parts[first + 1..].iter().all(|part| part.is_empty());
+            let count = ready!(match only {
+                true => writer.poll_write(cx, parts[first]),
+                false => writer.poll_write_vectored(cx, &parts.map(IoSlice::new)),
+            })?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            sent.fetch_add(count as u64, Ordering::Relaxed);
+            advance(parts, count);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Says that nothing more will come.
@@ -197,11 +308,14 @@ impl Writer<'_> {
     ///
     /// The connection is broken.
     pub async fn finish(&mut self) -> io::Result<()> {
-        self.0.shutdown().await
+        if let Some(session) = self.session {
+            poll_fn(|cx| session.poll_finish(&mut self.tcp, cx)).await?;
+        }
+        self.tcp.shutdown().await
     }
 }
 
-fn advance(parts: &mut [&[u8]], mut count: usize) {
+pub(super) fn advance(parts: &mut [&[u8]], mut count: usize) {
     for part in parts {
         let taken = count.min(part.len());
         *part = &part[taken..];
@@ -269,7 +383,7 @@ mod tests {
         let (near, far) = pair().await;
         assert!(near.is_silent_now());
         drop(far);
-        near.0.readable().await.unwrap();
+        near.tcp.readable().await.unwrap();
         assert!(!near.is_silent());
         assert!(!near.is_silent_now());
     }

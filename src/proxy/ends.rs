@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 
 use crate::proxy_protocol::Header;
+use crate::routing::Scheme;
+use crate::tls::Facts;
 
 /// The two ends of a client's connection.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub struct Ends {
     pub(super) destination: SocketAddr,
     /// Whether a proxy before the node says that it ended the client's TLS.
     pub(super) over_tls: bool,
+    /// What was agreed in the TLS handshake; none on a plain connection. Boxed: plain ones pay a word.
+    pub(super) tls: Option<Box<Facts>>,
 }
 
 impl Ends {
@@ -28,6 +32,7 @@ impl Ends {
             node,
             destination: node,
             over_tls: false,
+            tls: None,
         }
     }
 
@@ -60,6 +65,21 @@ impl Ends {
             node: self.node,
             destination: canonical(ends.destination),
             over_tls: header.tlvs.ssl.as_ref().is_some_and(|ssl| ssl.over_tls),
+            tls: self.tls,
+        }
+    }
+
+    /// The same, of a connection that carries TLS.
+    pub fn with_tls(self, facts: Facts) -> Self {
+        let tls = Some(Box::new(facts));
+        Self { tls, ..self }
+    }
+
+    /// What the client speaks to the node.
+    pub(super) fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
         }
     }
 }

@@ -27,7 +27,6 @@ use super::upload::{Upload, UploadEnd};
 use super::wire::Wire;
 use super::{After, Proxy, buffers};
 use crate::metrics::{CloseReason, TargetMetrics};
-use crate::routing::Scheme;
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
 use crate::target_group::Moment;
@@ -394,7 +393,7 @@ async fn send_head(
             attributes: request.attributes(),
             host: request.host,
             transformed: record.transformed.as_deref(),
-            scheme: Scheme::Http,
+            scheme: request.ends.scheme(),
             ends: request.ends,
             origin: &request.origin,
             forwarded: &request.entrance.load_balancer.forwarded,

@@ -41,7 +41,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -131,7 +130,7 @@ impl Proxy {
     /// to close; an idle connection closes at once.
     pub async fn serve(
         self: Arc<Self>,
-        stream: TcpStream,
+        stream: Stream,
         ends: Ends,
         entrance: EntranceKey,
         drain: CancellationToken,
@@ -141,7 +140,7 @@ impl Proxy {
         };
         let _visit = self.pool.visit(&ends);
         let stay = Stay::new(drain);
-        let mut client = Client::new(Wire::Http1(Stream::new(stream)), stay);
+        let mut client = Client::new(Wire::Http1(stream), stay);
         loop {
             let attributes = &view.entrance.load_balancer.attributes;
             let incoming = client.next(attributes).await;

@@ -13,9 +13,10 @@ use super::error::ProxyError;
 use super::headers::{Host, TraceId, is_grpc};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
 use crate::http1::{Class, FieldName, Reason, RequestHead};
-use crate::routing::Transformed;
+use crate::routing::{Scheme, Transformed};
 use crate::snapshot::{Entrance, Group};
 use crate::target::Zone;
+use crate::tls::Facts;
 
 /// The record of one request. Dropping it, at the end or when its connection is cut, writes it
 /// exactly once.
@@ -208,7 +209,11 @@ impl<'r> RequestRecord<'r> {
         let host = self.host.map_or("", |host| host.name);
         RequestLine {
             method: self.head.map_or("", RequestHead::method).as_bytes(),
-            scheme: if self.upgraded { "ws" } else { "http" },
+            scheme: match (self.ends.scheme(), self.upgraded) {
+                (scheme, false) => scheme.as_str(),
+                (Scheme::Http, true) => "ws",
+                (Scheme::Https, true) => "wss",
+            },
             host: match host {
                 "" => self.entrance.load_balancer.name.as_bytes(),
                 host => host.as_bytes(),
@@ -224,11 +229,18 @@ impl<'r> RequestRecord<'r> {
     }
 
     fn kind(&self) -> RequestKind {
+        let scheme = self.ends.scheme();
         if self.upgraded {
-            return RequestKind::Ws;
+            return match scheme {
+                Scheme::Http => RequestKind::Ws,
+                Scheme::Https => RequestKind::Wss,
+            };
         }
         let Some(head) = self.head.filter(|head| head.version().has_streams()) else {
-            return RequestKind::Http;
+            return match scheme {
+                Scheme::Http => RequestKind::Http,
+                Scheme::Https => RequestKind::Https,
+            };
         };
         match is_grpc(head) {
             true => RequestKind::Grpcs,
@@ -237,6 +249,7 @@ impl<'r> RequestRecord<'r> {
     }
 
     fn write(&self) {
+        let tls = self.ends.tls.as_deref();
         let now = self.ended.unwrap_or_else(Instant::now);
         let took = now - self.arrival.at;
         let between =
@@ -258,12 +271,12 @@ impl<'r> RequestRecord<'r> {
             sent_bytes: self.sent.load(Ordering::Relaxed),
             request: self.request_line(),
             user_agent: user_agent.unwrap_or_default(),
-            ssl_cipher: None,
-            ssl_protocol: None,
+            ssl_cipher: tls.map(|tls| tls.cipher),
+            ssl_protocol: tls.map(|tls| tls.version),
             target_group: self.group.map(|group| &*group.settings().name),
             trace_id: self.trace_id.as_bytes(),
-            domain_name: None,
-            chosen_certificate: None,
+            domain_name: tls.and_then(|tls| tls.server_name.as_deref()),
+            chosen_certificate: tls.and_then(chosen_certificate),
             matched_rule_priority: self.priority.and_then(|priority| priority.try_into().ok()),
             request_creation_time: self.arrival.time,
             actions_executed: self.action,
@@ -278,6 +291,14 @@ impl<'r> RequestRecord<'r> {
             transformed_uri: transformed.and_then(|it| it.uri.as_deref()),
             request_transform_status: self.transform_status,
         });
+    }
+}
+
+/// A client that resumes its session is shown no certificate.
+fn chosen_certificate(tls: &Facts) -> Option<&str> {
+    match tls.resumed {
+        true => Some("session-reused"),
+        false => tls.certificate.as_deref(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::ends::Ends;
 use super::headers::{Host, Origin};
 use crate::config::Attributes;
 use crate::http1::{RequestHead, Version};
-use crate::routing::{Fields, RequestView, Scheme};
+use crate::routing::{Fields, RequestView};
 use crate::snapshot::Entrance;
 
 /// A request that has been let in.
@@ -47,7 +47,7 @@ impl Request<'_> {
     pub(super) fn view<'v>(&'v self, fields: &'v HeadFields<'v>) -> RequestView<'v> {
         RequestView {
             method: self.head.method(),
-            scheme: Scheme::Http,
+            scheme: self.ends.scheme(),
             host: self.host.name,
             port: self.ends.node.port(),
             // An absolute request target without a path means the root (RFC 9112 section 3.2.1).

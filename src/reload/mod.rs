@@ -10,11 +10,13 @@ mod difference;
 mod handle;
 mod reloader;
 mod source;
+mod tls;
 mod watch;
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -27,6 +29,7 @@ pub use difference::{Changes, Difference};
 pub use handle::{Queue, Refusal, ReloadHandle};
 pub use reloader::{Fixed, InForce, Reloader, Rooms};
 pub use source::Source;
+pub use tls::TlsState;
 pub use watch::watch;
 
 /// Who asked for a reload.
@@ -92,6 +95,24 @@ pub enum ReloadError {
     /// An address cannot be bound.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The key log cannot be opened.
+    #[error("cannot open the key log {}", path.display())]
+    KeyLog {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The TLS of a listener cannot be set up.
+    #[error("the TLS of load balancer {load_balancer:?}, port {port}, cannot be set up")]
+    Tls {
+        /// The load balancer.
+        load_balancer: Arc<str>,
+        /// The listener's port.
+        port: u16,
+        /// What rustls says.
+        source: rustls::Error,
+    },
     /// The access log cannot be opened.
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),

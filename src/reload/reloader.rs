@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::access_log::{self, AccessLog, Destination, Format};
-use crate::config::{self, AccessLogSettings, Config, LogFormat, Problems, Rejected, ValidConfig};
+use crate::config::{
+    self, AccessLogSettings, Config, LoadedCertificates, LogFormat, Problems, Rejected, ValidConfig,
+};
 use crate::discovery::Discovery;
 use crate::health::HealthChecker;
 use crate::keyring::{self, Keyring};
@@ -19,7 +21,7 @@ use crate::server::{Prepared, Server};
 use crate::snapshot::{Shared, Snapshot};
 
 use super::handle::{Order, Outcome};
-use super::{Cause, Difference, Queue, Refusal, ReloadError, Reloaded, Source};
+use super::{Cause, Difference, Queue, Refusal, ReloadError, Reloaded, Source, TlsState};
 
 /// The only writer of snapshots. One task owns it, so reloads never overlap.
 #[derive(Debug)]
@@ -49,6 +51,8 @@ pub struct Rooms {
     pub health: HealthChecker,
     /// Finds targets where the configuration says.
     pub discovery: Discovery,
+    /// What outlives the TLS of one configuration.
+    pub tls: TlsState,
 }
 
 /// What the reloader knows of the configuration in force, beyond the snapshot.
@@ -77,8 +81,8 @@ pub struct Fixed {
 struct Ready {
     text: String,
     config: Config,
-    valid: ValidConfig,
     rejected: Vec<Rejected>,
+    valid: Arc<ValidConfig>,
     warnings: Vec<String>,
     snapshot: Snapshot,
     sockets: Prepared,
@@ -203,13 +207,17 @@ impl Reloader {
         // 1 load
         let mut config = config::parse(&text, &name)?;
         // 2 validate: from the text again, because only there a problem has its line
-        let (mut valid, problems) = config::check_text(&text, &name).into_result()?;
+        let (mut valid, mut problems) = config::check_text(&text, &name).into_result()?;
         let contributions = self.rooms.discovery.contributions();
         let rejected = valid.contribute(&mut config, &contributions);
-        // 3 certificates: the listeners of this version have none.
+        // 3 certificates
+        let valid = Arc::new(valid);
+        let (certificates, doubts) = read_certificates(&valid, &text, &name).await?;
+        problems.problems.extend(doubts.problems);
+        let tls = self.rooms.tls.terminators(&valid, &certificates)?;
         // 4 compile
         let last = self.rooms.shared.load();
-        let snapshot = Snapshot::compile(&valid, &last, &self.rooms.metrics, now);
+        let snapshot = Snapshot::compile(&valid, &tls, &last, &self.rooms.metrics, now);
         // 5 prepare; the sockets last, because clients can reach them from then on
         let access_log = self.prepare_access_log(&valid.access_log).await?;
         let keys = self.prepare_keys(&valid.cookie_keys).await?;
@@ -282,6 +290,7 @@ impl Reloader {
         rooms.health.reconcile(&snapshot);
         rooms.discovery.reconcile(&ready.valid.providers);
         rooms.discovery.rejected(ready.rejected);
+        rooms.tls.tickets.sweep();
         if let Some(access_log) = ready.access_log {
             rooms.access_log.apply(access_log);
         }
@@ -295,7 +304,7 @@ impl Reloader {
             text: ready.text,
             config: ready.config,
             shutdown_deadline: ready.valid.shutdown_deadline,
-            access_log: Some(ready.valid.access_log),
+            access_log: Some(ready.valid.access_log.clone()),
             fixed: self.in_force.fixed,
         };
         let metrics = &self.rooms.metrics.reload;
@@ -342,6 +351,20 @@ impl Reloader {
             difference: Difference::default(),
             warnings: Vec::new(),
         }
+    }
+}
+
+/// Reads the certificates apart: a file system that hangs must hang nothing else.
+async fn read_certificates(
+    valid: &Arc<ValidConfig>,
+    text: &str,
+    name: &str,
+) -> Result<(LoadedCertificates, Problems), ReloadError> {
+    let (valid, text, name) = (Arc::clone(valid), text.to_owned(), name.to_owned());
+    let read = move || config::load_certificates(&valid, &text, &name);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(loaded) => Ok(loaded?),
+        Err(_) => Err(ReloadError::ShuttingDown),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::relay::{self, Relay};
 use crate::snapshot::{EntranceKey, Shared};
 
 use super::connection::ConnectionGuard;
+use super::handshake::{Turns, handshake};
 use super::introduction;
 
 /// The pause after an error that goes on until something else is closed (EMFILE, ENFILE, ENOBUFS,
@@ -40,6 +41,7 @@ pub(super) struct Acceptor {
     pub(super) proxy: Arc<Proxy>,
     pub(super) relay: Arc<Relay>,
     pub(super) connections: TaskTracker,
+    pub(super) turns: Turns,
 }
 
 impl Acceptor {
@@ -99,7 +101,7 @@ impl Acceptor {
         };
         let (proxy, relay) = (Arc::clone(&self.proxy), Arc::clone(&self.relay));
         let entrance = Arc::clone(entrance);
-        let drain = drain.clone();
+        let (drain, turns) = (drain.clone(), self.turns.clone());
         // Made inside of the task: a future handed in would be kept in it twice.
         self.connections.spawn(async move {
             // Held as long as the connection is served, even if serving it panics: tokio ends that
@@ -107,6 +109,18 @@ impl Acceptor {
             let _guard = guard;
             let Some(ends) = introduction::ends(&stream, client, &entrance, &drain).await else {
                 return;
+            };
+            let (stream, ends) = match &entrance.listener.tls {
+                None if entrance.listener.is_secure => return,
+                None => (Stream::new(stream), ends),
+                // Boxed, so that plain connections do not keep room for it.
+                Some(terminator) => {
+                    let shaken = handshake(stream, terminator, &entrance, &turns, &drain);
+                    match Box::pin(shaken).await {
+                        Some((stream, facts)) => (stream, ends.with_tls(facts)),
+                        None => return,
+                    }
+                }
             };
             match entrance.listener.service {
                 Service::Http => {
@@ -116,7 +130,6 @@ impl Acceptor {
                 }
                 Service::Relay(settings) => {
                     let ends = relayed(&ends);
-                    let stream = Stream::new(stream);
                     relay.serve(stream, ends, entrance, settings, drain).await;
                 }
             }

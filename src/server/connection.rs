@@ -50,6 +50,7 @@ mod tests {
     use crate::config;
     use crate::metrics::Metrics;
     use crate::snapshot::Snapshot;
+    use crate::tls::Terminators;
 
     const ONE: &str = r#"
         [[load_balancer]]
@@ -65,7 +66,13 @@ mod tests {
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let valid = config::check_text(ONE, "test").config.unwrap();
         let last = Snapshot::default();
-        let snapshot = Snapshot::compile(&valid, &last, &metrics, Instant::now());
+        let snapshot = Snapshot::compile(
+            &valid,
+            &Terminators::default(),
+            &last,
+            &metrics,
+            Instant::now(),
+        );
         let entrance = snapshot.entrances.values().next().unwrap();
 
         let guard = ConnectionGuard::open(entrance, &metrics.server).unwrap();

@@ -7,6 +7,7 @@
 mod accept;
 mod addresses;
 mod connection;
+mod handshake;
 mod introduction;
 mod worker;
 

@@ -20,6 +20,7 @@ use crate::snapshot::{EntranceKey, Shared};
 
 use super::Spot;
 use super::accept::Acceptor;
+use super::handshake::Turns;
 
 /// The handle of a worker.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl Worker {
                     proxy,
                     relay,
                     connections: connections.clone(),
+                    turns: Turns::default(),
                 };
                 obey(&runtime, acceptor, orders);
                 left.store(connections.len(), Ordering::Relaxed);

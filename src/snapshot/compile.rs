@@ -10,6 +10,7 @@ use crate::config::{ValidAction, ValidConfig, ValidLoadBalancer, ValidTargetGrou
 use crate::metrics::{GroupMetrics, Metrics};
 use crate::target::{Target, Zone};
 use crate::target_group::{Scope, TargetGroup};
+use crate::tls::Terminators;
 
 use super::{
     Action, Admissions, Choice, Entrance, EntranceKey, Forward, Group, Listener, LoadBalancer,
@@ -20,9 +21,15 @@ type Groups = BTreeMap<Arc<str>, Arc<Group>>;
 
 impl Snapshot {
     /// Compiles what `valid` says, with the live state of `last` where it speaks of the same
-    /// things. Changes nothing that is live, and cannot fail: what could be wrong with a
-    /// configuration was found before.
-    pub fn compile(valid: &ValidConfig, last: &Self, metrics: &Metrics, now: Instant) -> Self {
+    /// things; `tls` has the terminators of its HTTPS listeners. Changes nothing that is live, and
+    /// cannot fail: what could be wrong with a configuration was found before.
+    pub fn compile(
+        valid: &ValidConfig,
+        tls: &Terminators,
+        last: &Self,
+        metrics: &Metrics,
+        now: Instant,
+    ) -> Self {
         let groups: Groups = valid
             .target_groups
             .iter()
@@ -34,7 +41,7 @@ impl Snapshot {
         let load_balancers: Vec<_> = valid
             .load_balancers
             .iter()
-            .map(|load_balancer| Arc::new(compile_load_balancer(load_balancer, &groups, last)))
+            .map(|load_balancer| Arc::new(compile_load_balancer(load_balancer, tls, &groups, last)))
             .collect();
         Self {
             generation: last.generation + 1,
@@ -145,6 +152,7 @@ fn group_metrics(
 
 fn compile_load_balancer(
     load_balancer: &ValidLoadBalancer,
+    tls: &Terminators,
     groups: &Groups,
     last: &Snapshot,
 ) -> LoadBalancer {
@@ -156,6 +164,8 @@ fn compile_load_balancer(
                 port: listener.port,
                 proxy_protocol: listener.proxy_protocol.clone(),
                 service: listener.service,
+                is_secure: listener.tls.is_some(),
+                tls: tls.get(&load_balancer.name, listener.port).cloned(),
                 rules: listener
                     .rules
                     .clone()

@@ -25,6 +25,7 @@ use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, TargetGroup};
+use crate::tls::Terminator;
 
 pub use admission::{Admission, Admissions};
 pub use forward::{Choice, Forward};
@@ -149,8 +150,25 @@ pub struct Listener {
     pub proxy_protocol: Option<ValidProxyProtocol>,
     /// What becomes of its connections.
     pub service: Service,
+    /// Whether its clients speak TLS.
+    pub is_secure: bool,
+    /// Answers them then; none also where a snapshot is compiled without certificates, to be looked
+    /// at and not to serve.
+    pub tls: Option<Arc<Terminator>>,
     /// The rules, the default one last; those of a relay only forward.
     pub rules: RuleTable<Action>,
+}
+
+impl Listener {
+    /// Its protocol in the configuration's words.
+    pub fn protocol(&self) -> &'static str {
+        match (self.service, self.is_secure) {
+            (Service::Http, false) => "HTTP",
+            (Service::Http, true) => "HTTPS",
+            (Service::Relay(_), false) => "TCP",
+            (Service::Relay(_), true) => "TLS",
+        }
+    }
 }
 
 /// What a rule does.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::Snapshot;
 use crate::config;
 use crate::metrics::Metrics;
+use crate::tls::Terminators;
 
 /// A configuration without load balancers; an empty text would be a mistake.
 pub(super) const NOTHING: &str = "load_balancer = []";
@@ -23,5 +24,11 @@ pub(super) fn compile_at(text: &str, last: &Snapshot, now: Instant) -> Snapshot 
     let valid = report.config;
     assert!(valid.is_some(), "{problems}");
     let metrics = Metrics::new(&Registry::new()).unwrap();
-    Snapshot::compile(&valid.unwrap(), last, &metrics, now)
+    Snapshot::compile(
+        &valid.unwrap(),
+        &Terminators::default(),
+        last,
+        &metrics,
+        now,
+    )
 }

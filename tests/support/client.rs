@@ -2,14 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Message, Wire};
 
 /// One client connection. Every wait has a deadline.
 #[derive(Debug)]
-pub(crate) struct Client {
-    pub(crate) wire: Wire,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) wire: Wire<S>,
     pub(crate) address: SocketAddr,
 }
 
@@ -31,7 +32,9 @@ impl Client {
             wire: Wire::new(stream),
         }
     }
+}
 
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.wire.send(bytes).await;
     }

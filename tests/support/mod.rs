@@ -19,6 +19,7 @@ mod http2;
 mod http2_target;
 mod log;
 mod target;
+mod tls;
 mod wire;
 
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub(crate) use elbow::Elbow;
 pub(crate) use http2::{Http2Client, Http2Response, read, soon};
 pub(crate) use http2_target::{Exchange, Http2Target, whole};
 pub(crate) use target::{Target, targets};
+pub(crate) use tls::{Certificates, TlsClient, Visitor};
 pub(crate) use wire::{Message, Wire};
 
 /// How long anything may take that should happen at once: much, for the machine may be busy.

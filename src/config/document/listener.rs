@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, FixedResponse, Forward, ProxyProtocol, Redirect, Rewrite};
+use super::{
+    Action, FixedResponse, Forward, ListenerCertificate, ProxyProtocol, Redirect, Rewrite,
+};
 use crate::config::value::Span;
 
 /// A listener: protocol, port, rules.
@@ -12,7 +14,8 @@ use crate::config::value::Span;
 pub struct Listener {
     /// The port, on every node of the load balancer. 0 lets the system choose (tests).
     pub port: u16,
-    /// The protocol: "HTTP", or "TCP", which forwards connections whole to groups of protocol TCP.
+    /// The protocol: "HTTP", "HTTPS", or "TCP", which forwards connections whole to groups of
+    /// protocol TCP.
     #[serde(default)]
     pub protocol: ListenerProtocol,
     /// Whose connections begin with a PROXY protocol header. Default: nobody's.
@@ -22,6 +25,16 @@ pub struct Listener {
     /// nothing moves is reset. Default: 350s.
     #[serde(default)]
     pub idle_timeout: Option<Span>,
+    /// HTTPS: the certificates. The first is the default one; of the others each client is shown the
+    /// best that it supports of those made out to the name that it asks for (SNI).
+    #[serde(default)]
+    pub certificates: Vec<ListenerCertificate>,
+    /// ALB: SslPolicy. HTTPS: versions and ciphers, by AWS's name for the set, such as
+    /// "ELBSecurityPolicy-TLS13-1-3-2021-06". Of a policy that is not safe throughout, the safe part is
+    /// served, and what is missing is said. Default:
+    /// "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", as ALB's console proposes.
+    #[serde(default)]
+    pub ssl_policy: Option<String>,
     /// What happens to a request that no rule matches; to a connection of a TCP listener: forward.
     pub default: Action,
     /// The rules.
@@ -39,6 +52,9 @@ pub enum ListenerProtocol {
     /// Whatever is spoken on TCP.
     #[serde(rename = "TCP")]
     Tcp,
+    /// HTTP over TLS.
+    #[serde(rename = "HTTPS")]
+    Https,
 }
 
 /// A rule: priority, conditions (all must match; of a condition's values one), one action.

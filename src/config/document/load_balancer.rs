@@ -31,6 +31,9 @@ pub struct LoadBalancer {
     /// How long a client may take to send the head of a request, from its first byte, 1s-4000s.
     #[serde(default = "default::header_timeout")]
     pub header_timeout: Span,
+    /// HTTPS: how long a TLS handshake may take, 1s-60s.
+    #[serde(default = "default::tls_handshake_timeout")]
+    pub tls_handshake_timeout: Span,
     /// ALB: routing.http.xff_header_processing.mode. What happens to X-Forwarded-For: "append",
     /// "preserve" or "remove".
     #[serde(default)]
@@ -170,6 +173,10 @@ mod default {
 
     pub(super) fn client_keep_alive() -> Span {
         Span::from_secs(3600)
+    }
+
+    pub(super) fn tls_handshake_timeout() -> Span {
+        Span::from_secs(10)
     }
 
     pub(super) fn header_timeout() -> Span {

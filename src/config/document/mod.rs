@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod action;
+mod certificate;
 mod cookie_keys;
 mod discovery;
 mod health_check;
@@ -23,6 +24,7 @@ mod transform;
 mod trusted_proxies;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
+pub use certificate::{ListenerCertificate, Tls};
 pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};
@@ -65,6 +67,8 @@ pub struct Config {
     pub admin: Admin,
     /// The access log.
     pub access_log: AccessLog,
+    /// What holds for all TLS.
+    pub tls: Tls,
     /// The load balancers.
     pub load_balancer: Vec<LoadBalancer>,
     /// The target groups.
@@ -91,6 +95,7 @@ impl Default for Config {
             cookie_keys: CookieKeys::default(),
             admin: Admin::default(),
             access_log: AccessLog::default(),
+            tls: Tls::default(),
             load_balancer: Vec::new(),
             target_group: Vec::new(),
             docker: Vec::new(),

@@ -13,7 +13,8 @@ pub(super) const FULL: &str = include_str!("../../../config/full.toml");
 /// The full file with the settings that are absent by default: those behind a "#" without a blank.
 pub(super) fn full_with_absent_settings() -> String {
     let setting = |line: &str| {
-        let word = line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+        let begins = |c: char| c.is_ascii_lowercase() || c == '[';
+        let word = line.starts_with('#') && line[1..].starts_with(begins);
         match word {
             true => line[1..].to_owned(),
             false => line.to_owned(),

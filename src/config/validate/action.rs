@@ -93,6 +93,7 @@ fn redirect(
     report: &mut Report<'_>,
 ) -> Option<Redirect> {
     let scheme = match listener.protocol {
+        ListenerProtocol::Https => Scheme::Https,
         // What a TCP listener says of requests is refused elsewhere.
         ListenerProtocol::Http | ListenerProtocol::Tcp => Scheme::Http,
     };

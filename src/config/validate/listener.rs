@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{action, proxy_protocol, relay, rule};
+use super::{action, proxy_protocol, relay, rule, tls};
 use crate::config::Service;
 use crate::config::document::{Listener, ListenerProtocol, LoadBalancer, NormalizePath};
 use crate::config::path::Path;
@@ -45,7 +45,9 @@ pub(super) fn validate(
             report.refuse(path.key("port"), message, help);
         }
         let checked = match listener.protocol {
-            ListenerProtocol::Http => listener_of(listener, user, &path, groups, report),
+            ListenerProtocol::Http | ListenerProtocol::Https => {
+                listener_of(listener, user, &path, groups, report)
+            }
             ListenerProtocol::Tcp => relay::validate(listener, user, &path, groups, report),
         };
         valid.extend(checked.map(|listener| ValidListener {
@@ -68,6 +70,7 @@ fn listener_of(
         let help = "write it as `idle_timeout` of the load balancer";
         report.refuse(path.key("idle_timeout"), message, help);
     }
+    let tls = tls::validate(listener, path, report);
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
@@ -95,6 +98,7 @@ fn listener_of(
         port: listener.port,
         proxy_protocol: introduced.flatten(),
         service: Service::Http,
+        tls,
         rules,
     })
 }

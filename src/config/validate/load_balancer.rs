@@ -75,6 +75,11 @@ fn attributes(
             load_balancer.header_timeout,
             range::HEADER_TIMEOUT,
         ),
+        (
+            "tls_handshake_timeout",
+            load_balancer.tls_handshake_timeout,
+            range::TLS_HANDSHAKE_TIMEOUT,
+        ),
     ];
     for (key, timeout, range) in timeouts {
         range::duration(report, &path.key(key), timeout, &range);
@@ -91,6 +96,7 @@ fn attributes(
         idle_timeout: load_balancer.idle_timeout.0,
         client_keep_alive: load_balancer.client_keep_alive.0,
         header_timeout: load_balancer.header_timeout.0,
+        tls_handshake_timeout: load_balancer.tls_handshake_timeout.0,
         forwarded_for: load_balancer.x_forwarded_for,
         client_port: load_balancer.x_forwarded_for_client_port,
         preserve_host: load_balancer.preserve_host,

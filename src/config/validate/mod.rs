@@ -26,6 +26,7 @@ mod socket;
 mod target;
 mod target_group;
 mod target_group_health;
+mod tls;
 mod transform;
 mod trusted_proxies;
 mod zone_policy;
@@ -44,6 +45,7 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
     let mut report = Report::new(config.ranges, removed);
     let mut groups = Groups::new(&config.target_group);
     settings(config, &mut report);
+    tls::settings(config, &mut report);
     let load_balancers = load_balancer::validate(config, &mut groups, &mut report);
     let target_groups = target_group::validate(config, &groups, &mut report);
     let cookie_keys = cookie_keys::validate(config, &mut report);
@@ -64,6 +66,7 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
             path: config.access_log.path.clone(),
             format: config.access_log.format,
         },
+        key_log: config.tls.key_log.clone(),
         load_balancers,
         target_groups,
         providers,

@@ -47,6 +47,10 @@ pub(super) const CLIENT_KEEP_ALIVE: Range<Duration> = Range {
     relaxed: from_tenth(30 * DAY),
 };
 pub(super) const HEADER_TIMEOUT: Range<Duration> = IDLE_TIMEOUT;
+pub(super) const TLS_HANDSHAKE_TIMEOUT: Range<Duration> = Range {
+    strict: secs(1, 60),
+    relaxed: from_tenth(HOUR),
+};
 pub(super) const RESPONSE_TIMEOUT: Range<Duration> = IDLE_TIMEOUT;
 pub(super) const DEREGISTRATION_DELAY: Range<Duration> = Range {
     strict: secs(0, HOUR),

@@ -2,7 +2,7 @@
 
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{action, proxy_protocol, range};
+use super::{action, proxy_protocol, range, tls};
 use crate::config::document::Listener;
 use crate::config::path::Path;
 use crate::config::valid::{ValidAction, ValidListener};
@@ -50,6 +50,7 @@ pub(super) fn validate(
         service: Service::Relay(RelaySettings {
             idle_timeout: idle_timeout.0,
         }),
+        tls: tls::validate(listener, path, report),
         rules: RuleTable::new(Vec::new(), default?).ok()?,
     })
 }

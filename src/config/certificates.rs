@@ -1,0 +1,99 @@
+//! The certificates that a configuration names, read: step 3 of a reload.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::problem::Problem;
+use super::valid::{ValidCertificate, ValidConfig};
+use crate::tls::{Certificate, CertificateError, Files, Part, Slot};
+
+/// A certificate that expires sooner than this is worth a warning: who renews automatically does so
+/// earlier.
+const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The certificates of a configuration. Listeners that name the same files share them.
+#[derive(Clone, Debug, Default)]
+pub struct LoadedCertificates(BTreeMap<(Arc<str>, Files), Arc<Slot>>);
+
+impl LoadedCertificates {
+    /// Where that certificate is.
+    pub fn slot(&self, certificate: &ValidCertificate) -> Option<&Arc<Slot>> {
+        self.0.get(&key(certificate))
+    }
+}
+
+/// Reads all that `valid` names. Blocks: the files may lie on a network. The problems have a path, and
+/// no location yet; if one is an error, there is a certificate less.
+pub(super) fn load(valid: &ValidConfig, now: SystemTime) -> (LoadedCertificates, Vec<Problem>) {
+    let mut loaded = LoadedCertificates::default();
+    let mut problems = Vec::new();
+    let listeners = valid.load_balancers.iter().flat_map(|lb| &lb.listeners);
+    let tls = listeners.filter_map(|listener| listener.tls.as_ref());
+    for wanted in tls.flat_map(|tls| &tls.certificates) {
+        if loaded.0.contains_key(&key(wanted)) {
+            continue;
+        }
+        match wanted.files.load() {
+            Ok(certificate) => {
+                problems.extend(doubts(wanted, &certificate, now));
+                let name = Arc::clone(&wanted.name);
+                let slot = Slot::with(name, Some(wanted.files.clone()), certificate);
+                loaded.0.insert(key(wanted), Arc::new(slot));
+            }
+            Err(error) => problems.push(refused(wanted, &error)),
+        }
+    }
+    (loaded, problems)
+}
+
+fn key(certificate: &ValidCertificate) -> (Arc<str>, Files) {
+    (Arc::clone(&certificate.name), certificate.files.clone())
+}
+
+fn refused(wanted: &ValidCertificate, error: &CertificateError) -> Problem {
+    let (key, file) = match error.part() {
+        Part::Certificate => ("certificate", Some(&wanted.files.certificate)),
+        Part::PrivateKey => ("private_key", Some(&wanted.files.private_key)),
+        Part::OcspResponse => ("ocsp_response", wanted.files.ocsp_response.as_ref()),
+    };
+    let message = match (error, file) {
+        (CertificateError::Read { .. }, _) | (_, None) => error.to_string(),
+        (_, Some(file)) => format!("{}: {error}", file.display()),
+    };
+    Problem::error(format!("{}.{key}", wanted.path), message).with_help(error.remedy())
+}
+
+/// What can be used and may not be meant.
+fn doubts(wanted: &ValidCertificate, certificate: &Certificate, now: SystemTime) -> Vec<Problem> {
+    let path = format!("{}.certificate", wanted.path);
+    let file = wanted.files.certificate.display();
+    let doubt = |message: String, help: &str| Problem::warning(&path, message).with_help(help);
+    let mut doubts = Vec::new();
+    let until = humantime::format_rfc3339_seconds(certificate.not_after());
+    if certificate.not_after() <= now {
+        let message = format!("{file}: the certificate has expired on {until}");
+        doubts.push(doubt(message, "clients refuse it: renew it"));
+    } else if certificate.not_after() <= now + SOON {
+        let message = format!("{file}: the certificate expires on {until}");
+        doubts.push(doubt(
+            message,
+            "renew it; the files are read again when they change",
+        ));
+    }
+    if certificate.not_before() > now {
+        let from = humantime::format_rfc3339_seconds(certificate.not_before());
+        let message = format!("{file}: the certificate is not valid before {from}");
+        doubts.push(doubt(
+            message,
+            "clients refuse it until then, unless a clock is wrong",
+        ));
+    }
+    if !certificate.is_in_order() {
+        let message = format!("{file}: a certificate of the chain is not followed by its issuer's");
+        let help = "the site's own comes first, then that of its issuer, and so on; the root is not \
+                    needed";
+        doubts.push(doubt(message, help));
+    }
+    doubts
+}

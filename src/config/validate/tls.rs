@@ -1,0 +1,137 @@
+//! TLS of a listener: certificates and policy, where they belong.
+
+use std::path::PathBuf;
+
+use super::report::Report;
+use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
+use crate::config::path::Path;
+use crate::config::valid::{ValidCertificate, ValidTls};
+use crate::tls::{Files, Policy, PolicyError};
+
+/// How many ciphers of a policy that are not served are named.
+const NAMED: usize = 4;
+
+/// Checks what a listener says about TLS; none when it speaks none. The files are not read here.
+pub(super) fn validate(
+    listener: &Listener,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<ValidTls> {
+    if listener.protocol != ListenerProtocol::Https {
+        let written = [
+            ("certificates", !listener.certificates.is_empty()),
+            ("ssl_policy", listener.ssl_policy.is_some()),
+        ];
+        for (key, _) in written.into_iter().filter(|(_, written)| *written) {
+            let message = format!("`{key}` is for listeners that speak TLS");
+            report.refuse(path.key(key), message, "write protocol = \"HTTPS\"");
+        }
+        return None;
+    }
+    if listener.certificates.is_empty() && report.is_untouched(path.key("certificates")) {
+        let help = "add certificates = [{ certificate = \"site.pem\", private_key = \"site.key\" }]; \
+                    `elbow cert` makes some for a lab";
+        report.refuse(path, "an HTTPS listener needs a certificate", help);
+    }
+    let places = path.key("certificates");
+    let certificates = listener.certificates.iter().enumerate();
+    let certificates = certificates
+        .map(|(index, certificate)| validated(certificate, &places.index(index), report))
+        .collect();
+    let policy = match &listener.ssl_policy {
+        None => Policy::default(),
+        Some(name) => policy(name, &path.key("ssl_policy"), report)?,
+    };
+    Some(ValidTls {
+        certificates,
+        policy,
+    })
+}
+
+fn validated(
+    certificate: &ListenerCertificate,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> ValidCertificate {
+    let files = [
+        ("certificate", Some(&certificate.certificate)),
+        ("private_key", certificate.private_key.as_ref()),
+        ("ocsp_response", certificate.ocsp_response.as_ref()),
+    ];
+    for (key, file) in files {
+        not_empty(file, &path.key(key), report);
+    }
+    let default_name = || certificate.certificate.display().to_string();
+    let name = certificate.name.clone().unwrap_or_else(default_name);
+    let plain = |character: char| !character.is_control() && character != '"';
+    if name.is_empty() || !name.chars().all(plain) {
+        let message = "the name of a certificate stands between quotes in the access log";
+        let help = "write one without quotes and control characters";
+        report.refuse(path.key("name"), message, help);
+    }
+    ValidCertificate {
+        name: name.into(),
+        files: Files {
+            certificate: certificate.certificate.clone(),
+            private_key: certificate
+                .private_key
+                .clone()
+                .unwrap_or_else(|| certificate.certificate.clone()),
+            ocsp_response: certificate.ocsp_response.clone(),
+        },
+        path: path.to_string(),
+    }
+}
+
+fn policy(name: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<Policy> {
+    let policy = match Policy::named(name) {
+        Ok(policy) => policy,
+        Err(error) => {
+            let help = match &error {
+                PolicyError::Unknown {
+                    nearest: Some(nearest),
+                    ..
+                } => format!("did you mean \"ELBSecurityPolicy-{nearest}\"?"),
+                _ => format!("the default is \"{}\"", Policy::default().name()),
+            };
+            report.refuse(path, error.to_string(), help);
+            return None;
+        }
+    };
+    let missing = policy.missing();
+    if !missing.is_empty() {
+        let message = format!("`{name}` is served without {}", enumerated(&missing));
+        let help = "what is left is safe, and any client made since 2014 can do with it; \
+                    \"ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09\", the default, is served exactly";
+        report.warn(path, message, help);
+    }
+    Some(policy)
+}
+
+/// `TLS 1.1, TLS 1.0, AES128-SHA and 13 more ciphers`.
+fn enumerated(missing: &[&str]) -> String {
+    let versions = missing
+        .iter()
+        .filter(|name| name.starts_with("TLS"))
+        .count();
+    let named = missing.len().min(versions + NAMED);
+    let mut text = missing[..named].join(", ");
+    match missing.len() - named {
+        0 => {}
+        1 => text.push_str(" and 1 more cipher"),
+        more => text.push_str(&format!(" and {more} more ciphers")),
+    }
+    text
+}
+
+/// Checks what holds for all TLS.
+pub(super) fn settings(config: &Config, report: &mut Report<'_>) {
+    let path = Path::Root.key("tls");
+    not_empty(config.tls.key_log.as_ref(), &path.key("key_log"), report);
+}
+
+fn not_empty(file: Option<&PathBuf>, path: &Path<'_>, report: &mut Report<'_>) {
+    if file.is_some_and(|file| file.as_os_str().is_empty()) {
+        report.refuse(path, "the path is empty", "write the path of a file");
+    }
+}

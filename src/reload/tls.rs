@@ -1,0 +1,85 @@
+//! From read certificates to what answers TLS clients, and what of that outlives a configuration.
+
+use std::sync::Arc;
+
+use tracing::warn;
+
+use super::ReloadError;
+use crate::config::{LoadedCertificates, ValidConfig, ValidTls};
+use crate::tls::{
+    Certificates, Challenges, KeyLogFile, Settings, Terminator, Terminators, Tickets,
+};
+
+/// What outlives the TLS of one configuration.
+#[derive(Debug, Default)]
+pub struct TlsState {
+    /// Sessions are resumed over reloads.
+    pub tickets: Tickets,
+    /// Whoever orders certificates puts the ACME server's challenges here.
+    pub challenges: Arc<Challenges>,
+}
+
+impl TlsState {
+    /// Makes the terminators of all HTTPS listeners.
+    ///
+    /// # Errors
+    ///
+    /// The key log cannot be opened, or rustls finds fault.
+    pub(super) fn terminators(
+        &self,
+        valid: &ValidConfig,
+        certificates: &LoadedCertificates,
+    ) -> Result<Terminators, ReloadError> {
+        let key_log = match &valid.key_log {
+            None => None,
+            Some(path) => {
+                let opened = KeyLogFile::open(path).map_err(|source| ReloadError::KeyLog {
+                    path: path.clone(),
+                    source,
+                })?;
+                warn!(
+                    path = %path.display(),
+                    "the secrets of all TLS sessions are written to a file: whoever has it can read \
+                     everything; take `tls.key_log` out when you are done"
+                );
+                Some(Arc::new(opened))
+            }
+        };
+        let mut terminators = Terminators::default();
+        for load_balancer in &valid.load_balancers {
+            let name = &load_balancer.name;
+            for listener in &load_balancer.listeners {
+                let Some(tls) = &listener.tls else {
+                    continue;
+                };
+                let protocols = listener.application_protocols(&load_balancer.attributes);
+                let tickets = self.tickets.of(name, listener.port, "");
+                let terminator = tickets.and_then(|tickets| {
+                    Terminator::new(Settings {
+                        policy: tls.policy,
+                        certificates: shown(tls, certificates),
+                        protocols,
+                        tickets,
+                        challenges: Arc::clone(&self.challenges),
+                        client_verifier: None,
+                        key_log: key_log.clone(),
+                    })
+                });
+                let terminator = terminator.map_err(|source| ReloadError::Tls {
+                    load_balancer: Arc::clone(name),
+                    port: listener.port,
+                    source,
+                })?;
+                terminators.insert(Arc::clone(name), listener.port, Arc::new(terminator));
+            }
+        }
+        Ok(terminators)
+    }
+}
+
+/// The places of the certificates that a listener shows.
+fn shown(tls: &ValidTls, loaded: &LoadedCertificates) -> Arc<Certificates> {
+    let wanted = tls.certificates.iter();
+    let slots = wanted.filter_map(|wanted| loaded.slot(wanted).cloned());
+    Certificates::new(slots.collect())
+}

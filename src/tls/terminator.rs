@@ -1,0 +1,178 @@
+//! The TLS of one listener: certificates, policy, tickets, application protocols, in one piece.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+
+use super::challenge::{self, Challenges};
+use super::choose::{Certificates, Wish};
+use super::key_log::KeyLogFile;
+use super::policy::Policy;
+
+/// What a listener's TLS is made of.
+#[derive(Debug)]
+pub struct Settings {
+    /// Versions, cipher suites and groups.
+    pub policy: Policy,
+    /// What clients are shown.
+    pub certificates: Arc<Certificates>,
+    /// The application protocols (ALPN), the preferred one first; none for none.
+    pub protocols: Vec<Vec<u8>>,
+    /// Seals session tickets.
+    pub tickets: Arc<dyn ProducesTickets>,
+    /// Challenges to answer, whatever the certificates are.
+    pub challenges: Arc<Challenges>,
+    /// Verifies clients' certificates; none asks for none.
+    pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// Where secrets are written to, for debugging.
+    pub key_log: Option<Arc<KeyLogFile>>,
+}
+
+/// Answers the clients of one listener.
+#[derive(Debug)]
+pub struct Terminator {
+    policy: Policy,
+    certificates: Arc<Certificates>,
+    challenges: Arc<Challenges>,
+    config: Arc<ServerConfig>,
+    challenge_config: Arc<ServerConfig>,
+}
+
+/// The terminators of a configuration, by load balancer and port.
+#[derive(Clone, Debug, Default)]
+pub struct Terminators(HashMap<(Arc<str>, u16), Arc<Terminator>>);
+
+/// How a client is answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// With this the handshake goes on.
+    pub config: Arc<ServerConfig>,
+    /// The name of the certificate that the client is shown.
+    pub certificate: Option<Arc<str>>,
+    /// It is an ACME server that has asked a challenge: it wants a handshake and nothing else.
+    pub is_challenge: bool,
+}
+
+impl Terminator {
+    /// Puts the pieces together.
+    ///
+    /// # Errors
+    ///
+    /// rustls finds that they do not fit, which none of the policies here gives it reason to.
+    pub fn new(settings: Settings) -> Result<Self, rustls::Error> {
+        let Settings {
+            policy,
+            certificates,
+            protocols,
+            tickets,
+            challenges,
+            client_verifier,
+            key_log,
+        } = settings;
+        let shown = Arc::new(Shown {
+            certificates: Arc::clone(&certificates),
+            tls13: policy.has_tls13(),
+        });
+        let mut config = server_config(&policy, shown, client_verifier)?;
+        config.alpn_protocols = protocols;
+        config.ticketer = tickets;
+        if let Some(key_log) = key_log {
+            config.key_log = key_log;
+        }
+        let mut challenge_config = server_config(&policy, Arc::clone(&challenges) as _, None)?;
+        challenge_config.alpn_protocols = vec![challenge::PROTOCOL.to_vec()];
+        challenge_config.send_tls13_tickets = 0;
+        Ok(Self {
+            policy,
+            certificates,
+            challenges,
+            config: Arc::new(config),
+            challenge_config: Arc::new(challenge_config),
+        })
+    }
+
+    /// Hears a client's first message, and says how it is answered.
+    pub fn answer(&self, hello: &ClientHello<'_>) -> Answer {
+        if challenge::is_asked(hello) && !self.challenges.is_empty() {
+            return Answer {
+                config: Arc::clone(&self.challenge_config),
+                certificate: None,
+                is_challenge: true,
+            };
+        }
+        // rustls asks again when it needs the key, with the same outcome: that is cheaper than a
+        // configuration for each client, and rustls does not tell what it was given.
+        let wish = Wish::of(hello, self.policy.has_tls13());
+        let chosen = self.certificates.choose(&wish);
+        Answer {
+            config: Arc::clone(&self.config),
+            certificate: chosen.map(|chosen| chosen.name),
+            is_challenge: false,
+        }
+    }
+
+    /// The policy that clients meet.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The certificates that clients are shown.
+    pub fn certificates(&self) -> &Arc<Certificates> {
+        &self.certificates
+    }
+
+    /// The configuration of this listener for QUIC, with these application protocols: the same
+    /// certificates, tickets and client verification.
+    pub fn quic(&self, protocols: Vec<Vec<u8>>) -> ServerConfig {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols = protocols;
+        config
+    }
+}
+
+impl Terminators {
+    /// Adds that of a listener.
+    pub fn insert(&mut self, load_balancer: Arc<str>, port: u16, terminator: Arc<Terminator>) {
+        self.0.insert((load_balancer, port), terminator);
+    }
+
+    /// That of a listener.
+    pub fn get(&self, load_balancer: &Arc<str>, port: u16) -> Option<&Arc<Terminator>> {
+        self.0.get(&(Arc::clone(load_balancer), port))
+    }
+}
+
+fn server_config(
+    policy: &Policy,
+    resolver: Arc<dyn ResolvesServerCert>,
+    client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<ServerConfig, rustls::Error> {
+    let verifier = client_verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
+    let mut config = ServerConfig::builder_with_provider(policy.provider())
+        .with_protocol_versions(&policy.versions())?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(resolver);
+    config.ignore_client_order = true;
+    // Tickets alone: a store would be a lock that all workers take, for clients that are rare.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    Ok(config)
+}
+
+#[derive(Debug)]
+struct Shown {
+    certificates: Arc<Certificates>,
+    tls13: bool,
+}
+
+impl ResolvesServerCert for Shown {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let chosen = self.certificates.choose(&Wish::of(&hello, self.tls13))?;
+        Some(Arc::clone(chosen.certificate.key()))
+    }
+}
