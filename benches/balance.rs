@@ -173,6 +173,7 @@ fn registrations(count: u32, weight: fn(u32) -> u32) -> Vec<Registration> {
         zone: Some(Zone::from(ZONES[number as usize % ZONES.len()])),
         weight: weight(number),
         invalid_state: None,
+        priority: 1,
     };
     (0..count).map(registration).collect()
 }

@@ -56,7 +56,8 @@ pub(super) async fn not_found(uri: Uri) -> Refusal {
         format!("there is nothing at {}", uri.path()),
         "GET / /metrics /live /ready /status /load-balancers /rules /explain /target-groups \
          /target-health /target-groups/{group}/health /providers, POST /reload \
-         /target-groups/{group}/targets/{id}/drain and /undrain",
+         /target-groups/{group}/targets/{id}/drain, /undrain and /activate, \
+         /target-groups/{group}/fail-back",
     )
 }
 

@@ -19,7 +19,7 @@ use super::target_health::find_group;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Which {
-    port: Option<u16>,
+    pub(super) port: Option<u16>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,6 +41,7 @@ pub(super) async fn drain(
     let target = find_target(group, &id, which.port)?;
     let delay = group.settings().deregistration_delay;
     target.state.drain(Instant::now(), delay);
+    group.reconsider();
     let name = &group.settings().name;
     tracing::info!(target_group = %name, target = %target.key, "drained by the admin API");
     Ok(done(
@@ -63,6 +64,7 @@ pub(super) async fn undrain(
     let group = find_group(&snapshot, &group)?;
     let target = find_target(group, &id, which.port)?;
     target.state.register();
+    group.reconsider();
     let name = &group.settings().name;
     tracing::info!(target_group = %name, target = %target.key, "put back by the admin API");
     Ok(done(
@@ -82,7 +84,11 @@ fn done(group: &Group, target: &Target, description: String) -> Json<Done> {
 }
 
 /// The registered target with this id, and this port if one is named.
-fn find_target<'a>(group: &'a Group, id: &str, port: Option<u16>) -> Result<&'a Target, Refusal> {
+pub(super) fn find_target<'a>(
+    group: &'a Group,
+    id: &str,
+    port: Option<u16>,
+) -> Result<&'a Target, Refusal> {
     let is_meant = |target: &&'a Target| {
         *target.key.id == *id && port.is_none_or(|port| port == target.key.port)
     };

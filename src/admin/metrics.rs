@@ -36,6 +36,7 @@ fn text(context: &Context) -> Result<String, MetricsError> {
     let now = Instant::now();
     for group in context.snapshot().all_groups() {
         hosts(&state, group);
+        failovers(&state, group);
         for target in group.targets().iter().chain(group.departing(now)) {
             sample(&state, group, target, now);
         }
@@ -68,6 +69,15 @@ fn hosts(state: &StateMetrics, group: &Group) {
         let zone = zone.map_or("", Zone::as_str);
         let labels = [load_balancer(group), &group.settings().name, zone];
         state.hosts(labels, healthy, unhealthy);
+    }
+}
+
+fn failovers(state: &StateMetrics, group: &Group) {
+    if group.settings().active_standby.is_some() {
+        let labels = [load_balancer(group), &group.settings().name];
+        let counts = group.failovers().into_iter();
+        let counts = counts.map(|(kind, count)| (kind.as_str(), count));
+        state.failovers(labels, group.active_priority(), counts);
     }
 }
 

@@ -24,6 +24,7 @@ mod rules;
 #[cfg(test)]
 mod sample;
 mod status;
+mod switch;
 mod target_groups;
 mod target_health;
 
@@ -96,6 +97,11 @@ pub fn router(context: Context, more: Router) -> Router {
             post(drain::undrain),
         )
         .route("/providers", get(providers::list))
+        .route(
+            "/target-groups/{group}/targets/{id}/activate",
+            post(switch::activate),
+        )
+        .route("/target-groups/{group}/fail-back", post(switch::fail_back))
         .route("/reload", post(reload::reload))
         .with_state(context)
         .merge(more)

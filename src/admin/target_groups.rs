@@ -29,6 +29,8 @@ struct TargetGroupDocument {
     algorithm: &'static str,
     zones: Zones,
     fail_open: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    active_standby: Option<ActiveStandbyDocument>,
     deregistration_delay: String,
     /// None when it is off.
     slow_start: Option<String>,
@@ -38,6 +40,17 @@ struct TargetGroupDocument {
     health_check: HealthCheckDocument,
     targets: usize,
     traffic: Vec<Traffic>,
+}
+
+/// Who takes the traffic of a group whose other targets stand by.
+#[derive(Debug, Serialize)]
+struct ActiveStandbyDocument {
+    fail_back: &'static str,
+    on_failover: &'static str,
+    /// None before a target was healthy.
+    active_priority: Option<u32>,
+    /// How often that has changed since the daemon started, by kind.
+    changes: BTreeMap<&'static str, u64>,
 }
 
 /// How traffic is spread over zones.
@@ -100,6 +113,7 @@ fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
         algorithm: settings.algorithm.as_str(),
         zones: zones(&settings.zones),
         fail_open: settings.fail_open,
+        active_standby: active_standby(group),
         deregistration_delay: span(settings.deregistration_delay),
         slow_start: settings.slow_start.map(span),
         connect_timeout: span(settings.connect_timeout),
@@ -109,6 +123,17 @@ fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
         targets: group.targets().len(),
         traffic: traffic(group),
     }
+}
+
+fn active_standby(group: &Group) -> Option<ActiveStandbyDocument> {
+    let settings = group.settings().active_standby?;
+    let counts = group.failovers().into_iter();
+    Some(ActiveStandbyDocument {
+        fail_back: settings.fail_back.as_str(),
+        on_failover: if settings.cut { "cut" } else { "keep" },
+        active_priority: group.active_priority(),
+        changes: counts.map(|(kind, count)| (kind.as_str(), count)).collect(),
+    })
 }
 
 fn zones(policy: &ZonePolicy) -> Zones {

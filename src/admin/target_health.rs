@@ -28,6 +28,9 @@ struct GroupHealth {
 struct TargetDescription {
     target: TargetIdentity,
     weight: u32,
+    /// In an active/standby group.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    standby: Option<StandbyDocument>,
     health_check_port: u16,
     target_health: TargetHealthDocument,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,6 +42,13 @@ struct TargetDescription {
     departing: bool,
     /// The newest last.
     probes: Vec<Probe>,
+}
+
+#[derive(Debug, Serialize)]
+struct StandbyDocument {
+    priority: u32,
+    /// Whether it takes the group's traffic, with the others of its priority.
+    active: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -126,6 +136,7 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
             .map(|(target, departing)| TargetDescription {
                 target: identity(target),
                 weight: target.weight,
+                standby: standby(group, target),
                 health_check_port: group.health_check.port.unwrap_or(target.address.port()),
                 target_health: health(target, now),
                 slow_start: slow_start(group, target, now),
@@ -136,6 +147,15 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
             })
             .collect(),
     }
+}
+
+fn standby(group: &Group, target: &Target) -> Option<StandbyDocument> {
+    group.settings().active_standby?;
+    let priority = target.priority;
+    Some(StandbyDocument {
+        priority,
+        active: group.active_priority() == Some(priority),
+    })
 }
 
 fn identity(target: &Target) -> TargetIdentity {

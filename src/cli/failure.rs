@@ -40,6 +40,9 @@ pub(super) enum Failure {
     Other(String),
     #[error("{} is there already; --overwrite replaces it, --renew makes it valid again", path.display())]
     Taken { path: PathBuf },
+    /// A running daemon has declined to do it.
+    #[error("{0}")]
+    Declined(String),
     /// A second signal came before the shutdown was over.
     #[error("ended before requests in flight had finished")]
     Forced,

@@ -12,6 +12,7 @@ mod reload;
 mod remote;
 mod say;
 mod status;
+mod switch;
 mod table;
 
 use std::net::{IpAddr, SocketAddr};
@@ -128,6 +129,25 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Have the best targets of an active/standby group take its traffic again
+    ///
+    /// For groups with `fail_back = "manual"`: of the healthy targets, those with the lowest priority
+    /// become the active ones.
+    FailBack {
+        /// The target group
+        group: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
+    /// Have one target of an active/standby group, and those with its priority, take its traffic
+    Activate {
+        /// The target group
+        group: String,
+        /// The target's id
+        target: String,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Show what a running daemon balances, and the health of every target
     Status {
         #[command(flatten)]
@@ -200,6 +220,12 @@ pub fn main() -> ExitCode {
         Command::Cert(cert) => cert.run(),
         Command::Schema => check::schema(),
         Command::Reload { admin } => reload::reload(admin.address),
+        Command::FailBack { group, admin } => switch::fail_back(admin.address, &group),
+        Command::Activate {
+            group,
+            target,
+            admin,
+        } => switch::activate(admin.address, &group, &target),
         Command::Status { admin } => status::status(admin.address),
     };
     match done {

@@ -73,8 +73,14 @@ struct Target {
     target: Identity,
     target_health: Health,
     weight: u32,
+    standby: Option<Standby>,
     in_flight: u32,
     probes: Vec<Probe>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Standby {
+    active: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -214,7 +220,7 @@ fn group_section(group: &Group) -> String {
                 .clone()
                 .unwrap_or_else(|| "-".to_owned()),
             target.weight.to_string(),
-            target.target_health.state.clone(),
+            state(target),
             target.in_flight.to_string(),
             target
                 .probes
@@ -225,6 +231,17 @@ fn group_section(group: &Group) -> String {
     }
     let _ = write!(text, "{table}");
     text
+}
+
+/// `healthy`, or `healthy, standby`
+fn state(target: &Target) -> String {
+    let role = target.standby.as_ref().map(|standby| standby.active);
+    let state = &target.target_health.state;
+    match role {
+        Some(true) => format!("{state}, active"),
+        Some(false) => format!("{state}, standby"),
+        None => state.clone(),
+    }
 }
 
 /// `12:00:03 pass 200 in 1.2 ms`

@@ -174,6 +174,7 @@ mod tests {
             zone: None,
             weight: 1,
             invalid_state: None,
+            priority: 1,
             state: Arc::clone(&state),
         });
         let mut checker = checker();
@@ -250,6 +251,7 @@ mod tests {
             zone: Some("a".into()),
             weight: 7,
             invalid_state: None,
+            priority: 1,
             state: Arc::clone(&target.state),
         });
         checker.assign([sample::assign(weighted, often())].into_iter());
@@ -271,6 +273,7 @@ mod tests {
             zone: None,
             weight: 1,
             invalid_state: None,
+            priority: 1,
             state: Arc::clone(&state),
         });
         checker.assign([sample::assign(moved, seldom())].into_iter());
@@ -338,6 +341,7 @@ mod tests {
             zone: None,
             weight: 1,
             invalid_state: None,
+            priority: 1,
         };
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let group = Group {

@@ -36,6 +36,7 @@ pub(super) fn target(address: TargetAddress) -> Arc<Target> {
         zone: None,
         weight: 1,
         invalid_state: None,
+        priority: 1,
         state: Arc::new(TargetState::new(Arc::default())),
     })
 }

@@ -18,6 +18,8 @@ pub struct StateMetrics {
     in_flight: IntGaugeVec,
     requests: IntCounterVec,
     weight: IntGaugeVec,
+    active_priority: IntGaugeVec,
+    failovers: IntCounterVec,
     provider_up: IntGaugeVec,
     provider_targets: IntGaugeVec,
     provider_remarks: IntGaugeVec,
@@ -73,6 +75,10 @@ impl StateMetrics {
         let group = Registrar {
             registry: &registry,
             labels: &["load_balancer", "target_group", "zone"],
+        };
+        let whole = Registrar {
+            registry: &registry,
+            labels: &["load_balancer", "target_group"],
         };
         let target = Registrar {
             registry: &registry,
@@ -139,6 +145,18 @@ impl StateMetrics {
                 "A target's share relative to the others of its group.",
                 &[],
             )?,
+            active_priority: whole.gauge(
+                "elbow_active_priority",
+                "The priority of the targets that take all traffic of an active/standby group; 0 before \
+                 one was healthy.",
+                &[],
+            )?,
+            failovers: whole.counter(
+                "elbow_failovers_total",
+                "Times that other targets became active in an active/standby group, by kind: because \
+                 those before failed, because better ones came back, or by hand.",
+                &["kind"],
+            )?,
             written: counter(
                 &registry,
                 "elbow_access_log_lines_written_total",
@@ -159,6 +177,21 @@ impl StateMetrics {
         gauge.set(healthy.cast_signed() as i64);
         let gauge = self.unhealthy_hosts.with_label_values(&labels);
         gauge.set(unhealthy.cast_signed() as i64);
+    }
+
+    /// Who is active in an active/standby group, and how often that has changed, by kind.
+    pub fn failovers<'k>(
+        &self,
+        labels: [&str; 2],
+        active: Option<u32>,
+        counts: impl Iterator<Item = (&'k str, u64)>,
+    ) {
+        let gauge = self.active_priority.with_label_values(&labels);
+        gauge.set(active.unwrap_or_default().into());
+        for (kind, count) in counts {
+            let labels = [labels[0], labels[1], kind];
+            self.failovers.with_label_values(&labels).inc_by(count);
+        }
     }
 
     /// One target; `states` are all that there are.

@@ -94,6 +94,9 @@ pub enum ProxyError {
     /// The target agreed to an upgrade that was not asked for.
     #[error("the target switched protocols unasked")]
     UnaskedUpgrade,
+    /// Other targets of the group have become active instead.
+    #[error("another target has become active")]
+    FailedOver,
     /// The deregistration delay of the target elapsed.
     #[error("the target's deregistration delay elapsed")]
     Deregistered,
@@ -131,6 +134,7 @@ impl ProxyError {
             | Self::ResponseHead(_)
             | Self::ResponseBody(_)
             | Self::UnaskedUpgrade
+            | Self::FailedOver
             | Self::Deregistered => 502,
         }
     }
@@ -162,6 +166,7 @@ impl ProxyError {
             Self::ResponseHead(_) => "ResponseHeadInvalid",
             Self::ResponseBody(_) => "ResponseBodyInvalid",
             Self::UnaskedUpgrade => "UpgradeUnasked",
+            Self::FailedOver => "FailedOver",
             Self::Deregistered => "DeregistrationDelayElapsed",
             Self::NoListener => "ListenerRemoved",
         }
@@ -174,6 +179,7 @@ impl ProxyError {
             | Self::NoListener
             | Self::RedirectTooLong
             | Self::Transform(_)
+            | Self::FailedOver
             | Self::Deregistered => Fault::Balancer,
             _ if self.status() < 500 || matches!(self, Self::RequestHead(_)) => Fault::Client,
             _ => Fault::Target,
@@ -237,6 +243,7 @@ mod tests {
             (E::DeadlineExceeded, 504, Fault::Target),
             (E::TargetTimeout, 504, Fault::Target),
             (E::TargetUnhealthy, 502, Fault::Target),
+            (E::FailedOver, 502, Fault::Balancer),
             (E::ResponseHead(HeadError::Malformed), 502, Fault::Target),
             (E::ResponseBody(BodyError::Truncated), 502, Fault::Target),
             (E::UnaskedUpgrade, 502, Fault::Target),

@@ -30,8 +30,9 @@ impl Patience<'_> {
     /// # Errors
     ///
     /// The limit has passed ([`ProxyError::TargetTimeout`]), the deregistration delay has
-    /// ([`ProxyError::Deregistered`]), or the target has turned unhealthy
-    /// ([`ProxyError::TargetUnhealthy`]).
+    /// ([`ProxyError::Deregistered`]), the target has turned unhealthy
+    /// ([`ProxyError::TargetUnhealthy`]), or another one has become active instead
+    /// ([`ProxyError::FailedOver`]).
     pub(super) async fn wait<T>(
         &mut self,
         limit: Duration,
@@ -42,6 +43,9 @@ impl Patience<'_> {
         let mut left = limit;
         loop {
             // Asked before each wait: a transfer that never has to wait is cut, too.
+            if self.lease.is_recalled() {
+                return Err(ProxyError::FailedOver);
+            }
             let cut_in = match self.lease.cut_at() {
                 None => TICK,
                 Some(cut) => cut.saturating_duration_since(Instant::now()),

@@ -63,7 +63,7 @@ pub(super) fn decide(error: &ProxyError, situation: Situation) -> Decision {
         ProxyError::TargetClosed | ProxyError::TargetRefused => RetryReason::ConnectionLost,
         ProxyError::TargetConnect(_) | ProxyError::Unresolved => RetryReason::ConnectFailed,
         ProxyError::TargetConnectTimeout => RetryReason::ConnectTimeout,
-        ProxyError::TargetUnhealthy => RetryReason::TargetUnhealthy,
+        ProxyError::TargetUnhealthy | ProxyError::FailedOver => RetryReason::TargetUnhealthy,
         // A target that is merely slow would be slow elsewhere, too, and asking twice doubles the
         // load just then; the client gets its 504.
         _ => return Decision::GiveUp,
@@ -111,6 +111,7 @@ mod tests {
         for error in [
             ProxyError::TargetClosed,
             ProxyError::TargetUnhealthy,
+            ProxyError::FailedOver,
             ProxyError::TargetTimeout,
         ] {
             for reused in [false, true] {

@@ -35,6 +35,9 @@ pub(super) enum RelayError {
     /// The target turned unhealthy.
     #[error("the target turned unhealthy")]
     TargetUnhealthy,
+    /// Other targets of the group have become active instead.
+    #[error("another target has become active")]
+    FailedOver,
     /// The deregistration delay of the target elapsed.
     #[error("the target's deregistration delay elapsed")]
     Deregistered,
@@ -56,6 +59,7 @@ impl RelayError {
             Self::TargetReset => "TargetReset",
             Self::IdleTimeout => "IdleTimeout",
             Self::TargetUnhealthy => "TargetTurnedUnhealthy",
+            Self::FailedOver => "FailedOver",
             Self::Deregistered => "DeregistrationDelayElapsed",
             Self::ListenerRemoved => "ListenerRemoved",
         }

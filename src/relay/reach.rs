@@ -149,7 +149,7 @@ async fn introduced(address: SocketAddr, group: &Group, ends: &Ends) -> io::Resu
 fn retry_reason(error: &RelayError) -> RetryReason {
     match error {
         RelayError::TargetConnectTimeout => RetryReason::ConnectTimeout,
-        RelayError::TargetUnhealthy => RetryReason::TargetUnhealthy,
+        RelayError::TargetUnhealthy | RelayError::FailedOver => RetryReason::TargetUnhealthy,
         _ => RetryReason::ConnectFailed,
     }
 }

@@ -23,6 +23,9 @@ impl Watch<'_> {
         loop {
             let mut changed = pin!(lease.state.changed());
             changed.as_mut().enable();
+            if lease.is_recalled() {
+                return RelayError::FailedOver;
+            }
             if self.must_be_healthy && lease.has_turned_unhealthy() {
                 return RelayError::TargetUnhealthy;
             }

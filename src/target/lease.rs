@@ -12,6 +12,7 @@ use super::{Target, TargetHealth};
 pub struct Lease {
     target: Arc<Target>,
     fail_open: bool,
+    recalls: u32,
 }
 
 impl Lease {
@@ -19,7 +20,12 @@ impl Lease {
     /// because too few targets are healthy.
     pub fn new(target: Arc<Target>, fail_open: bool) -> Self {
         target.state.enter();
-        Self { target, fail_open }
+        let recalls = target.state.recalls();
+        Self {
+            target,
+            fail_open,
+            recalls,
+        }
     }
 
     /// Whether the target was chosen without regard to its health (ALB: `UnhealthyRoutingRequestCount`).
@@ -36,6 +42,11 @@ impl Lease {
             TargetHealth::Unused => self.target.state.is_out_of_order(),
             _ => false,
         }
+    }
+
+    /// Whether another target has become active instead, and what is open is to be cut.
+    pub fn is_recalled(&self) -> bool {
+        self.target.state.recalls() != self.recalls
     }
 
     /// When this request is cut off because the target is being deregistered.

@@ -90,6 +90,8 @@ pub struct Target {
     pub weight: u32,
     /// Why it can take no requests although it is registered, if what runs it says so.
     pub invalid_state: Option<InvalidState>,
+    /// Its place in an active/standby group; the lowest number is first.
+    pub priority: u32,
     /// What has happened to it; shared with the snapshots before and after.
     pub state: Arc<TargetState>,
 }

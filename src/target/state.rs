@@ -49,6 +49,7 @@ pub struct TargetState {
     health: AtomicU8,
     in_flight: AtomicU32,
     requests: AtomicU64,
+    recalls: AtomicU32,
     draining: AtomicBool,
     resolved: ArcSwapOption<SocketAddr>,
     epoch: Arc<Epoch>,
@@ -81,6 +82,7 @@ impl TargetState {
             health: AtomicU8::new(TargetHealth::Initial as u8),
             in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
+            recalls: AtomicU32::new(0),
             draining: AtomicBool::new(false),
             resolved: ArcSwapOption::empty(),
             epoch,
@@ -264,6 +266,17 @@ impl TargetState {
     pub fn resolve(&self, address: SocketAddr) -> bool {
         let before = self.resolved.swap(Some(Arc::new(address)));
         before.as_deref() != Some(&address)
+    }
+
+    /// Says that what is open at the target is to be cut: another one is active instead.
+    pub fn recall(&self) {
+        self.recalls.fetch_add(1, Ordering::AcqRel);
+        self.changes.notify_waiters();
+    }
+
+    /// How often that was said.
+    pub(super) fn recalls(&self) -> u32 {
+        self.recalls.load(Ordering::Acquire)
     }
 
     /// Only a lease may count.

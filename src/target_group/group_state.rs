@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 
+use super::standby::Standby;
 use crate::target::{Epoch, Zone};
 
 /// Whose turn it is in one pool of targets, or among pools.
@@ -16,6 +17,7 @@ pub(super) type Turn = Arc<AtomicUsize>;
 #[derive(Debug, Default)]
 pub(super) struct GroupState {
     pub(super) epoch: Arc<Epoch>,
+    pub(super) standby: Mutex<Standby>,
     turns: Mutex<HashMap<(Entry, PoolName), Turn>>,
 }
 

@@ -37,6 +37,7 @@ impl Handover {
             zone,
             weight,
             invalid_state,
+            priority,
         } = registration;
         let state = match last.and_then(|last| before(last, &key)) {
             Some((target, departing)) => {
@@ -60,6 +61,7 @@ impl Handover {
             zone,
             weight,
             invalid_state,
+            priority,
             state,
         })
     }

@@ -20,7 +20,9 @@ mod registration;
 mod route;
 mod settings;
 mod slow_start;
+mod standby;
 mod survey;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod zone_weights;
@@ -40,6 +42,8 @@ pub use registration::{Registration, Scope};
 pub use route::Shares;
 pub use settings::{ProtocolVersion, Settings, TargetProtocol, ZonePolicy};
 pub use slow_start::SlowStart;
+pub use standby::{ActiveStandby, FailBack, SwitchKind};
+pub use switch::SwitchError;
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 
 use crate::target::{
@@ -62,6 +66,8 @@ pub struct Moment {
 /// A target group of one snapshot.
 #[derive(Debug)]
 pub struct TargetGroup {
+    /// One more than that of the group that it follows.
+    number: u64,
     settings: Settings,
     scope: Scope,
     targets: Vec<Arc<Target>>,
@@ -102,8 +108,10 @@ impl TargetGroup {
             departing.extend(still_draining.filter(|target| !by_key.contains_key(&target.key)));
             departing
         });
-        let eligible = Eligible::build(&settings, &scope, &targets, &state, now);
+        let in_turn = switch::in_turn(&settings, &targets, &state);
+        let eligible = Eligible::build(&settings, &scope, &in_turn, &state, now);
         Self {
+            number: last.map_or(0, |last| last.number) + 1,
             settings,
             scope,
             targets,
@@ -140,6 +148,8 @@ impl TargetGroup {
                 target.state.end_slow_start();
             }
         }
+        self.state.standby.lock().decider = self.number;
+        self.reconsider();
     }
 
     /// Takes in what a probe of one of the group's targets found at `now`; returns the change of
@@ -153,7 +163,11 @@ impl TargetGroup {
     ) -> Option<Transition> {
         let others = self.targets.iter().filter(|other| other.key != target.key);
         let slow = slow_start::begins(&self.settings, others, now).then_some(now);
-        target.state.observe(record, thresholds, slow)
+        let transition = target.state.observe(record, thresholds, slow);
+        if transition.is_some() {
+            self.reconsider();
+        }
+        transition
     }
 
     /// Takes a place at the target that is next for a request that entered through a node in the
@@ -172,6 +186,10 @@ impl TargetGroup {
         match eligible.pick(entry, tried, moment) {
             // The list has become stale this very moment.
             Err(_) if !is_current() => self.pick_anew(entry, tried, moment),
+            // So that nothing is left at a target whose connections were cut this very moment.
+            Ok(_) if self.settings.active_standby.is_some() && !is_current() => {
+                self.pick_anew(entry, tried, moment)
+            }
             picked => picked,
         }
     }
@@ -200,8 +218,10 @@ impl TargetGroup {
         if self.eligible.load().is_current(&self.state, now) {
             return;
         }
-        let eligible =
-            Eligible::build(&self.settings, &self.scope, &self.targets, &self.state, now);
+        self.reconsider();
+        let (settings, state) = (&self.settings, &self.state);
+        let in_turn = switch::in_turn(settings, &self.targets, state);
+        let eligible = Eligible::build(settings, &self.scope, &in_turn, state, now);
         self.eligible.store(Arc::new(eligible));
         self.state.forget_unused_turns();
     }

@@ -17,6 +17,8 @@ pub struct Registration {
     pub weight: u32,
     /// Why it can take no requests, if what runs it says so.
     pub invalid_state: Option<InvalidState>,
+    /// Its place in an active/standby group; the lowest number is first.
+    pub priority: u32,
 }
 
 /// What the load balancer that uses a group reaches of it.

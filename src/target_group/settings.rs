@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Failover, ZoneWeights};
+use super::{ActiveStandby, Failover, ZoneWeights};
 use crate::balance::Algorithm;
 use crate::proxy_protocol::Version;
 
@@ -41,6 +41,8 @@ pub struct Settings {
     pub retries: u32,
     /// The PROXY protocol header that every connection to a target begins with, if any.
     pub proxy_protocol: Option<Version>,
+    /// Whether one tier of targets takes all traffic while the others stand by.
+    pub active_standby: Option<ActiveStandby>,
     /// Whether open connections of a target that turns unhealthy are cut; for relayed ones alone.
     pub cut_unhealthy: bool,
 }
@@ -63,6 +65,7 @@ impl Settings {
             response_timeout: None,
             retries: 1,
             proxy_protocol: None,
+            active_standby: None,
             cut_unhealthy: true,
         }
     }

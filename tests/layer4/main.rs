@@ -14,4 +14,5 @@ mod support;
 mod bytes;
 mod ends;
 mod scene;
+mod standby;
 mod targets;

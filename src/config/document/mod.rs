@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod action;
+mod active_standby;
 mod certificate;
 mod cookie_keys;
 mod discovery;
@@ -24,6 +25,7 @@ mod transform;
 mod trusted_proxies;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
+pub use active_standby::{ActiveStandby, FailBack};
 pub use certificate::{ListenerCertificate, Tls};
 pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Dns, HealthCheck, InvalidState, ProxyProtocolVersion, TargetGroupHealth};
+use super::{
+    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, TargetGroupHealth,
+};
 use crate::config::value::Span;
 
 /// A target group.
@@ -60,6 +62,10 @@ pub struct TargetGroup {
     /// the load balancer's idle timeout, as ALB has it.
     #[serde(default)]
     pub response_timeout: Option<Span>,
+    /// Some targets take all traffic and the others stand by, by the targets' priorities. Default: all
+    /// share it.
+    #[serde(default)]
+    pub active_standby: Option<ActiveStandby>,
     /// What becomes of the open connections of a target that turns unhealthy, in a group of protocol
     /// TCP: "cut" or "keep". NLB: target_health_state.unhealthy.connection_termination.enabled.
     #[serde(default)]
@@ -193,6 +199,10 @@ pub struct Target {
     #[schemars(skip)]
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub invalid_state: Option<InvalidState>,
+    /// Its place in an active/standby group, 1-999; the lowest number takes all traffic. Default: 1.
+    #[schemars(range(min = 1, max = 999))]
+    #[serde(default)]
+    pub priority: Option<u32>,
 }
 
 mod default {

@@ -109,3 +109,47 @@ fn what_means_nothing_for_the_protocol_is_refused() {
         ["5:16 an HTTP listener has no idle timeout of its own"]
     );
 }
+
+#[test]
+fn active_and_standby_targets_have_priorities() {
+    let pair = "targets = [{ address = \"10.0.0.7:3306\", priority = 1 }, { address = \"10.0.2.7:3306\", priority = 2 }]";
+    let with = |targets: &str, group: &str| {
+        let one = "targets = [{ address = \"10.0.0.7:3306\" }]";
+        told_with(one, &format!("{group}\n{targets}"))
+    };
+    assert_eq!(with(pair, "active_standby = {}"), [""; 0]);
+    let meaningless = "a priority means nothing where all targets share the traffic";
+    assert_eq!(
+        with(pair, ""),
+        [
+            format!("12:52 {meaningless}"),
+            format!("12:97 {meaningless}")
+        ]
+    );
+    assert_eq!(
+        with(&pair.replace("1 }", "2 }"), "active_standby = {}"),
+        ["11:18 warning: all targets have the same priority: none stands by"]
+    );
+    assert_eq!(
+        with(pair, "active_standby = {}\ncross_zone = false"),
+        ["11:18 active targets take the traffic of all nodes"]
+    );
+    assert_eq!(
+        with(pair, "active_standby = {}\non_unhealthy = \"keep\""),
+        ["11:18 `on_unhealthy` means nothing in an active/standby group"]
+    );
+}
+
+#[test]
+fn connections_are_cut_and_requests_kept_when_others_become_active() {
+    let cut = |text: &str| {
+        let valid = check(text).config.unwrap();
+        let settings = &valid.target_groups[0].settings;
+        settings.active_standby.map(|settings| settings.cut)
+    };
+    let relayed = DATABASE.replace("targets =", "active_standby = {}\ntargets =");
+    assert_eq!(cut(&relayed), Some(true));
+    let http = relayed.replace("protocol = \"TCP\"\n", "");
+    assert_eq!(cut(&http), Some(false));
+    assert_eq!(cut(DATABASE), None);
+}

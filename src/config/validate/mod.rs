@@ -4,6 +4,7 @@
 //! what is returned is already what the running parts use, so that nothing is checked twice.
 
 mod action;
+mod active_standby;
 mod address;
 mod blocks;
 mod cookie_keys;

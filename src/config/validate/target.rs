@@ -90,6 +90,7 @@ fn registration(target: &Target, path: &Path<'_>, report: &mut Report<'_>) -> Op
             .map(Into::into),
         weight: target.weight,
         invalid_state: target.invalid_state.map(Into::into),
+        priority: target.priority.unwrap_or(1),
         address,
     })
 }

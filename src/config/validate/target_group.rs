@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
-use super::{health_check, name, range, slow_start, target, target_group_health};
+use super::{active_standby, health_check, name, range, slow_start, target, target_group_health};
 use crate::balance;
 use crate::config::document::{
     self, Algorithm, Config, Connections, ProtocolVersion, ProxyProtocolVersion, TargetGroup,
@@ -56,6 +56,7 @@ fn one(
     let slow_start = slow_start::validate(group, path, report);
     for_its_protocol(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
+    let active_standby = active_standby::validate(group, zones.as_ref(), path, report);
     let failover = target_group_health::validate(group, path, report);
     let health_check = health_check::validate(group, path, report);
     let registrations = target::validate(group, &surroundings, zones.as_ref(), path, report);
@@ -91,7 +92,11 @@ fn one(
         response_timeout: group.response_timeout.map(|span| span.0),
         retries: group.retries,
         proxy_protocol,
-        cut_unhealthy: group.on_unhealthy.unwrap_or_default() == Connections::Cut,
+        cut_unhealthy: match active_standby {
+            Some(active_standby) => active_standby.cut,
+            None => group.on_unhealthy.unwrap_or_default() == Connections::Cut,
+        },
+        active_standby,
     };
     Some(ValidTargetGroup {
         settings,

@@ -75,6 +75,7 @@ fn contributed(source: &DnsSource, id: String, at: SocketAddr, weight: u32) -> C
             zone: source.zones.zone(Some(at.ip())).map(str::to_owned),
             weight,
             invalid_state: None,
+            priority: None,
         },
     }
 }

@@ -12,6 +12,7 @@ mod failover;
 mod properties;
 mod reload;
 mod slow_start;
+mod standby;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +60,7 @@ fn target(id: &str, weight: u32) -> Registration {
         zone,
         weight,
         invalid_state: None,
+        priority: 1,
     }
 }
 
