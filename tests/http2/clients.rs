@@ -231,18 +231,15 @@ async fn a_listener_that_is_removed_says_goaway_and_finishes_what_is_in_flight()
     })
     .await;
     let ending = tokio::spawn(elbow.shutdown());
-    let mut requests = client.requests.clone();
+    // GOAWAY makes the client's library refuse to open another stream; until then each is served.
     soon(async {
-        // GOAWAY makes the client's library refuse to open another stream.
-        while let Ok(ready) = requests.clone().ready().await {
-            requests = ready;
-            tokio::task::yield_now().await;
-            if requests
-                .clone()
-                .send_request(Request::get("http://site.test/").body(()).unwrap(), true)
-                .is_err()
-            {
-                break;
+        while let Ok(mut ready) = client.requests.clone().ready().await {
+            let request = Request::get("http://site.test/").body(()).unwrap();
+            let Ok((response, _)) = ready.send_request(request, true) else {
+                return;
+            };
+            if response.await.is_err() {
+                return;
             }
         }
     })
