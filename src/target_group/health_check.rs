@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Matcher;
+use super::{Matcher, ProtocolVersion};
 use crate::proxy_protocol::Version;
 use crate::target::Thresholds;
 
@@ -13,6 +13,8 @@ pub struct HealthCheck {
     pub enabled: bool,
     /// What a probe speaks.
     pub protocol: ProbeProtocol,
+    /// The version of HTTP that a probe speaks: the group's.
+    pub version: ProtocolVersion,
     /// The port of every probe; none means each target's own (ALB: `traffic-port`).
     pub port: Option<u16>,
     /// Path and query of the request.
@@ -40,6 +42,7 @@ impl Default for HealthCheck {
         Self {
             enabled: true,
             protocol: ProbeProtocol::Http,
+            version: ProtocolVersion::default(),
             port: None,
             path: "/".to_owned(),
             interval: Duration::from_secs(30),

@@ -1,8 +1,7 @@
-//! The statuses that pass a health check (ALB: `Matcher.HttpCode`).
+//! The statuses that pass a health check (ALB: `Matcher.HttpCode`, `Matcher.GrpcCode`).
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 
 use thiserror::Error;
 
@@ -21,22 +20,25 @@ pub enum MatcherError {
         "`{0}` is not a status; write one status, a list or a range: 200 or 200,302 or 200-299"
     )]
     NotAStatus(String),
-    /// ALB takes 200 to 499.
-    #[error("{0} cannot be matched; a matcher takes the statuses 200-499")]
-    OutOfRange(u64),
+    /// ALB takes 200 to 499 of HTTP, and 0 to 99 of gRPC.
+    #[error("{0} cannot be matched; a matcher takes the statuses {start}-{end}", start = .1.start(), end = .1.end())]
+    OutOfRange(u64, RangeInclusive<u16>),
     /// The range ends before it begins.
     #[error("the range {0}-{1} is empty; write {1}-{0}")]
     Backwards(u16, u16),
 }
 
 impl Matcher {
-    /// The statuses that may be named.
-    pub const STATUSES: RangeInclusive<u16> = 200..=499;
+    /// The statuses of HTTP that may be named.
+    pub const HTTP: RangeInclusive<u16> = 200..=499;
+    /// The statuses of gRPC that may be named.
+    pub const GRPC: RangeInclusive<u16> = 0..=99;
 
-    /// Reads a list of statuses and ranges, separated by commas; blanks around a part are ignored.
-    pub fn parse(text: &str) -> Result<Self, MatcherError> {
+    /// Reads a list of statuses among `permitted` ones and of ranges, separated by commas; blanks
+    /// around a part are ignored.
+    pub fn parse(text: &str, permitted: RangeInclusive<u16>) -> Result<Self, MatcherError> {
         text.split(',')
-            .map(range)
+            .map(|part| range(part, &permitted))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -51,14 +53,6 @@ impl Matcher {
 impl Default for Matcher {
     fn default() -> Self {
         Self(vec![200..=200])
-    }
-}
-
-impl FromStr for Matcher {
-    type Err = MatcherError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text)
     }
 }
 
@@ -77,16 +71,17 @@ impl fmt::Display for Matcher {
     }
 }
 
-fn range(part: &str) -> Result<RangeInclusive<u16>, MatcherError> {
+fn range(part: &str, permitted: &RangeInclusive<u16>) -> Result<RangeInclusive<u16>, MatcherError> {
     let (first, last) = part.split_once('-').unwrap_or((part, part));
-    let (first, last) = (status(first, part)?, status(last, part)?);
+    let first = status(first, part, permitted)?;
+    let last = status(last, part, permitted)?;
     if first > last {
         return Err(MatcherError::Backwards(first, last));
     }
     Ok(first..=last)
 }
 
-fn status(text: &str, part: &str) -> Result<u16, MatcherError> {
+fn status(text: &str, part: &str, permitted: &RangeInclusive<u16>) -> Result<u16, MatcherError> {
     let text = text.trim();
     if part.trim().is_empty() {
         return Err(MatcherError::Empty);
@@ -98,14 +93,18 @@ fn status(text: &str, part: &str) -> Result<u16, MatcherError> {
     let status: u64 = text.parse().unwrap_or(u64::MAX);
     u16::try_from(status)
         .ok()
-        .filter(|status| Matcher::STATUSES.contains(status))
-        .ok_or(MatcherError::OutOfRange(status))
+        .filter(|status| permitted.contains(status))
+        .ok_or_else(|| MatcherError::OutOfRange(status, permitted.clone()))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
     use super::*;
+
+    fn parse(text: &str) -> Result<Matcher, MatcherError> {
+        Matcher::parse(text, Matcher::HTTP)
+    }
 
     #[test]
     fn a_matcher_is_a_status_a_list_or_a_range() {
@@ -115,7 +114,7 @@ mod tests {
             ("200-299", &[200, 204, 299], &[199, 300]),
             ("200, 202-299 ,401", &[200, 202, 401], &[201, 400]),
         ] {
-            let matcher = Matcher::parse(text).unwrap();
+            let matcher = parse(text).unwrap();
             assert!(
                 passes.iter().all(|status| matcher.matches(*status)),
                 "{text}"
@@ -129,32 +128,46 @@ mod tests {
 
     #[test]
     fn a_matcher_takes_200_to_499() {
-        assert!(Matcher::parse("200-499").is_ok());
-        assert_eq!(Matcher::parse("199"), Err(MatcherError::OutOfRange(199)));
+        assert!(parse("200-499").is_ok());
         assert_eq!(
-            Matcher::parse("200-500"),
-            Err(MatcherError::OutOfRange(500))
+            parse("199"),
+            Err(MatcherError::OutOfRange(199, Matcher::HTTP))
         );
         assert_eq!(
-            Matcher::parse("99999999999999999999").unwrap_err(),
-            MatcherError::OutOfRange(u64::MAX)
+            parse("200-500"),
+            Err(MatcherError::OutOfRange(500, Matcher::HTTP))
+        );
+        assert_eq!(
+            parse("99999999999999999999").unwrap_err(),
+            MatcherError::OutOfRange(u64::MAX, Matcher::HTTP)
+        );
+    }
+
+    #[test]
+    fn a_matcher_of_grpc_takes_0_to_99() {
+        let matcher = Matcher::parse("0,12-99", Matcher::GRPC).unwrap();
+        assert!(matcher.matches(0) && matcher.matches(99) && !matcher.matches(1));
+        let error = Matcher::parse("200", Matcher::GRPC).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "200 cannot be matched; a matcher takes the statuses 0-99"
         );
     }
 
     #[test]
     fn what_is_no_status_is_named() {
         for text in ["2xx", "200-", "-200", "+200", "200-299-301", "200;201"] {
-            let error = Matcher::parse(text).unwrap_err();
+            let error = parse(text).unwrap_err();
             assert_eq!(error, MatcherError::NotAStatus(text.to_owned()));
         }
         for text in ["", " ", "200,", ",200"] {
-            assert_eq!(Matcher::parse(text), Err(MatcherError::Empty), "{text:?}");
+            assert_eq!(parse(text), Err(MatcherError::Empty), "{text:?}");
         }
     }
 
     #[test]
     fn a_backward_range_is_told_how_to_be_right() {
-        let error = Matcher::parse("299-200").unwrap_err();
+        let error = parse("299-200").unwrap_err();
         assert_eq!(
             error.to_string(),
             "the range 299-200 is empty; write 200-299"
@@ -163,8 +176,8 @@ mod tests {
 
     #[test]
     fn a_matcher_reads_back_what_it_shows() {
-        let matcher = Matcher::parse("200, 202-299").unwrap();
+        let matcher = parse("200, 202-299").unwrap();
         assert_eq!(matcher.to_string(), "200,202-299");
-        assert_eq!(matcher.to_string().parse(), Ok(matcher));
+        assert_eq!(parse(&matcher.to_string()), Ok(matcher));
     }
 }

@@ -19,9 +19,10 @@ pub struct HealthCheck {
     /// A fixed port, 1-65535. Default: the target's own.
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
-    /// Path and query, at most 1024 characters.
+    /// Path and query, at most 1024 characters; for a GRPC group the method, "/package.Service/Method".
+    /// Default: "/", for a GRPC group "/AWS.ALB/healthcheck".
     #[schemars(length(min = 1, max = 1024))]
-    pub path: String,
+    pub path: Option<String>,
     /// From the start of one probe to the start of the next, 5s-300s.
     pub interval: Span,
     /// How long an answer may take, 2s-120s; shorter than the interval.
@@ -30,8 +31,9 @@ pub struct HealthCheck {
     pub healthy_threshold: u32,
     /// Failures in a row that take a target out, 2-10.
     pub unhealthy_threshold: u32,
-    /// The statuses that pass, 200-499: "200", "200,302", "200-299".
-    pub matcher: String,
+    /// The statuses that pass, 200-499: "200", "200,302", "200-299"; for a GRPC group gRPC's, 0-99.
+    /// Default: "200", for a GRPC group "12" (unimplemented: the server is there and speaks gRPC).
+    pub matcher: Option<String>,
     /// The Host that a probe sends. Default: the target's address and port, as ALB does.
     pub host: Option<String>,
     /// More header fields of a probe, such as `X-Forwarded-Proto = "https"`.
@@ -44,12 +46,12 @@ impl Default for HealthCheck {
             enabled: true,
             protocol: None,
             port: None,
-            path: "/".to_owned(),
+            path: None,
             interval: Span::from_secs(30),
             timeout: Span::from_secs(5),
             healthy_threshold: 5,
             unhealthy_threshold: 2,
-            matcher: "200".to_owned(),
+            matcher: None,
             host: None,
             headers: BTreeMap::new(),
         }

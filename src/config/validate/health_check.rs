@@ -2,11 +2,11 @@
 
 use super::range;
 use super::report::Report;
-use super::target_group::protocol;
+use super::target_group::{protocol, version};
 use crate::config::document::{self, ProbeProtocol, TargetGroup};
 use crate::config::path::Path;
 use crate::target::Thresholds;
-use crate::target_group::{self, HealthCheck, Matcher};
+use crate::target_group::{self, HealthCheck, Matcher, ProtocolVersion};
 
 /// Header fields that a probe has anyway, or that would change where it ends.
 const OWN_FIELDS: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
@@ -19,9 +19,17 @@ pub(super) fn validate(
 ) -> Option<HealthCheck> {
     let check = &group.health_check;
     let path = path.key("health_check");
+    let version = version(group);
+    let (asked, matcher, permitted) = match version {
+        ProtocolVersion::Grpc => ("/AWS.ALB/healthcheck", "12", Matcher::GRPC),
+        ProtocolVersion::Http1 | ProtocolVersion::Http2 => ("/", "200", Matcher::HTTP),
+    };
+    let asked = check.path.as_deref().unwrap_or(asked);
+    let matcher = check.matcher.as_deref().unwrap_or(matcher);
     numbers(check, &path, report);
+    request_target(asked, &path, report);
     request(check, &path, report);
-    let matcher = report.accept(path.key("matcher"), Matcher::parse(&check.matcher))?;
+    let matcher = report.accept(path.key("matcher"), Matcher::parse(matcher, permitted))?;
     Some(HealthCheck {
         enabled: check.enabled,
         protocol: match check.protocol {
@@ -31,8 +39,9 @@ pub(super) fn validate(
             None if protocol(group).is_relayed() => target_group::ProbeProtocol::Tcp,
             None => target_group::ProbeProtocol::Http,
         },
+        version,
         port: check.port,
-        path: check.path.clone(),
+        path: asked.to_owned(),
         interval: check.interval.0,
         timeout: check.timeout.0,
         thresholds: Thresholds {
@@ -76,9 +85,11 @@ fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'
     }
 }
 
-fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'_>) {
-    let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-    let target = &check.path;
+fn is_visible(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn request_target(target: &str, path: &Path<'_>, report: &mut Report<'_>) {
     if !target.starts_with('/') {
         let message = format!("`{target}` is not a path");
         report.refuse(
@@ -91,7 +102,7 @@ fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'
             path.key("path"),
             "the path of a health check has at most 1024 characters",
         );
-    } else if !visible(target) || target.contains('#') {
+    } else if !is_visible(target) || target.contains('#') {
         let help = "percent-encode blanks and other characters: \"/a%20b\"";
         report.refuse(
             path.key("path"),
@@ -99,8 +110,11 @@ fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'
             help,
         );
     }
+}
+
+fn request(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'_>) {
     if let Some(host) = &check.host
-        && (host.is_empty() || !visible(host))
+        && (host.is_empty() || !is_visible(host))
     {
         let help = "write \"www.example.com\" or \"www.example.com:8080\", or leave it out";
         report.refuse(path.key("host"), format!("{host:?} is not a host"), help);

@@ -72,11 +72,7 @@ fn one(
     let settings = Settings {
         name: group.name.as_str().into(),
         protocol: protocol(group),
-        version: match group.protocol_version {
-            ProtocolVersion::Http1 => target_group::ProtocolVersion::Http1,
-            ProtocolVersion::Http2 => target_group::ProtocolVersion::Http2,
-            ProtocolVersion::Grpc => target_group::ProtocolVersion::Grpc,
-        },
+        version: version(group),
         algorithm: match group.algorithm {
             Algorithm::RoundRobin => balance::Algorithm::RoundRobin,
             Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,
@@ -111,6 +107,15 @@ pub(super) fn protocol(group: &TargetGroup) -> TargetProtocol {
     match group.protocol {
         document::TargetProtocol::Http => TargetProtocol::Http,
         document::TargetProtocol::Tcp => TargetProtocol::Tcp,
+    }
+}
+
+/// The version of HTTP that its targets are asked in.
+pub(super) fn version(group: &TargetGroup) -> target_group::ProtocolVersion {
+    match group.protocol_version {
+        ProtocolVersion::Http1 => target_group::ProtocolVersion::Http1,
+        ProtocolVersion::Http2 => target_group::ProtocolVersion::Http2,
+        ProtocolVersion::Grpc => target_group::ProtocolVersion::Grpc,
     }
 }
 

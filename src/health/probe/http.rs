@@ -35,7 +35,10 @@ where
     judge(&response, check)
 }
 
-fn request(address: SocketAddr, check: &HealthCheck) -> http::Result<Request<Empty<Bytes>>> {
+pub(super) fn request(
+    address: SocketAddr,
+    check: &HealthCheck,
+) -> http::Result<Request<Empty<Bytes>>> {
     let host = match &check.host {
         Some(host) => HeaderValue::try_from(host)?,
         None => HeaderValue::try_from(address.to_string())?,
@@ -77,7 +80,7 @@ where
     }
 }
 
-fn judge<B>(response: &Response<B>, check: &HealthCheck) -> Result<u16, ProbeError> {
+pub(super) fn judge<B>(response: &Response<B>, check: &HealthCheck) -> Result<u16, ProbeError> {
     let status = response.status().as_u16();
     if check.matcher.matches(status) {
         return Ok(status);

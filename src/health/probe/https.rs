@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::ProbeError;
 use crate::target::Target;
-use crate::target_group::HealthCheck;
+use crate::target_group::{HealthCheck, ProtocolVersion};
 
 /// Does the handshake on a fresh connection.
 pub(super) async fn handshake(
@@ -25,7 +25,10 @@ pub(super) async fn handshake(
     check: &HealthCheck,
 ) -> Result<TlsStream<TcpStream>, ProbeError> {
     let name = server_name(target, check)?;
-    let config = client_config().map_err(ProbeError::TlsClient)?;
+    let mut config = client_config().map_err(ProbeError::TlsClient)?;
+    if check.version != ProtocolVersion::Http1 {
+        config.alpn_protocols = vec![b"h2".to_vec()];
+    }
     TlsConnector::from(Arc::new(config))
         .connect(name, stream)
         .await

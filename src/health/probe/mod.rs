@@ -4,6 +4,7 @@
 //! words that tell an operator what to look at. A probe changes no health: it only reports.
 
 mod http;
+mod http2;
 mod https;
 mod tcp;
 
@@ -13,11 +14,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::Resolver;
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress};
-use crate::target_group::{HealthCheck, ProbeProtocol};
+use crate::target_group::{HealthCheck, ProbeProtocol, ProtocolVersion};
 
 /// Sends probes.
 #[derive(Clone, Debug, Default)]
@@ -62,13 +64,13 @@ impl Prober {
             ProbeProtocol::Tcp => return Ok(None),
             ProbeProtocol::Http => {
                 progress.missing = Step::Answer;
-                http::ask(stream, address, check).await?
+                ask(stream, address, check).await?
             }
             ProbeProtocol::Https => {
                 progress.missing = Step::Handshake;
                 let stream = https::handshake(stream, target, check).await?;
                 progress.missing = Step::Answer;
-                http::ask(stream, address, check).await?
+                ask(stream, address, check).await?
             }
         };
         Ok(Some(status))
@@ -87,6 +89,17 @@ impl Prober {
                 Ok(address)
             }
         }
+    }
+}
+
+/// Asks in the group's version of HTTP, and judges the answer.
+async fn ask<S>(stream: S, address: SocketAddr, check: &HealthCheck) -> Result<u16, ProbeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match check.version {
+        ProtocolVersion::Http1 => http::ask(stream, address, check).await,
+        ProtocolVersion::Http2 | ProtocolVersion::Grpc => http2::ask(stream, address, check).await,
     }
 }
 
@@ -129,6 +142,12 @@ enum ProbeError {
     Tls(#[source] io::Error),
     #[error("no well-formed answer: {}", with_causes(.0))]
     Answer(#[source] hyper::Error),
+    #[error("no well-formed answer in HTTP/2: {}", with_causes(.0))]
+    Http2(#[source] h2::Error),
+    #[error("the answer has no gRPC status (HTTP {0})")]
+    NoGrpcStatus(u16),
+    #[error("gRPC status {status}, expected {expected}")]
+    GrpcMismatch { status: u16, expected: String },
     #[error("HTTP {status}{}, expected {expected}", redirected(.location.as_deref()))]
     Mismatch {
         status: u16,
@@ -149,10 +168,15 @@ impl ProbeError {
     /// ALB's reason code for it.
     fn reason(&self) -> HealthReason {
         match self {
-            Self::Name(_) | Self::Connect(_) | Self::Tls(_) | Self::Answer(_) => {
-                HealthReason::FailedHealthChecks
+            Self::Name(_)
+            | Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Answer(_)
+            | Self::Http2(_)
+            | Self::NoGrpcStatus(_) => HealthReason::FailedHealthChecks,
+            Self::Mismatch { status, .. } | Self::GrpcMismatch { status, .. } => {
+                HealthReason::ResponseCodeMismatch(*status)
             }
-            Self::Mismatch { status, .. } => HealthReason::ResponseCodeMismatch(*status),
             Self::Timeout { .. } => HealthReason::Timeout,
             Self::Request(_) | Self::ServerName | Self::TlsClient(_) => HealthReason::InternalError,
         }
@@ -160,7 +184,7 @@ impl ProbeError {
 
     fn status(&self) -> Option<u16> {
         match self {
-            Self::Mismatch { status, .. } => Some(*status),
+            Self::Mismatch { status, .. } | Self::GrpcMismatch { status, .. } => Some(*status),
             _ => None,
         }
     }

@@ -1,0 +1,224 @@
+//! The probe in HTTP/2: one GET, or for a GRPC group one call, on a connection of its own.
+//!
+//! As ALB does it, a gRPC probe passes by the call's status alone: by default 12 (unimplemented) of a
+//! method that no server has. What a message says is not read.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::client::SendRequest;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE};
+use http::uri::Scheme;
+use http::{Method, Request, Response, Uri};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::ProbeError;
+use super::http::{judge, request};
+use crate::target_group::{HealthCheck, ProtocolVersion};
+
+/// An empty message: not compressed, no bytes (gRPC: "Length-Prefixed-Message").
+const EMPTY_MESSAGE: [u8; 5] = [0; 5];
+
+/// Asks on a fresh stream and judges the answer. The stream is closed at the end.
+pub(super) async fn ask<S>(
+    stream: S,
+    address: SocketAddr,
+    check: &HealthCheck,
+) -> Result<u16, ProbeError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let request = in_http_2(address, check).map_err(ProbeError::Request)?;
+    let (sender, connection) = h2::client::Builder::new()
+        .enable_push(false)
+        .handshake(stream)
+        .await
+        .map_err(ProbeError::Http2)?;
+    let exchange = async {
+        match check.version {
+            ProtocolVersion::Grpc => call(sender, request, check).await,
+            ProtocolVersion::Http1 | ProtocolVersion::Http2 => {
+                let response = send(sender, request, None).await?;
+                judge(&response, check)
+            }
+        }
+    };
+    let mut exchange = std::pin::pin!(exchange);
+    // The connection is driven here, so that it cannot outlive the probe. When it ends first, the
+    // answer holds what it ended with.
+    tokio::select! {
+        biased;
+        found = &mut exchange => found,
+        _ = connection => exchange.await,
+    }
+}
+
+/// The request of the HTTP/1.1 probe, with what differs.
+fn in_http_2(address: SocketAddr, check: &HealthCheck) -> http::Result<Request<()>> {
+    let (mut parts, _) = request(address, check)?.into_parts();
+    parts.headers.remove(CONNECTION);
+    let host = parts.headers.remove(HOST);
+    let authority = host.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+    parts.uri = Uri::builder()
+        .scheme(Scheme::HTTP)
+        .authority(authority)
+        .path_and_query(&*check.path)
+        .build()?;
+    if check.version == ProtocolVersion::Grpc {
+        parts.method = Method::POST;
+        let grpc = HeaderValue::from_static("application/grpc");
+        parts.headers.insert(CONTENT_TYPE, grpc);
+        parts
+            .headers
+            .insert(TE, HeaderValue::from_static("trailers"));
+    }
+    Ok(Request::from_parts(parts, ()))
+}
+
+async fn send(
+    sender: SendRequest<Bytes>,
+    request: Request<()>,
+    message: Option<Bytes>,
+) -> Result<Response<RecvStream>, ProbeError> {
+    let mut sender = sender.ready().await.map_err(ProbeError::Http2)?;
+    let (response, mut body) = sender
+        .send_request(request, message.is_none())
+        .map_err(ProbeError::Http2)?;
+    if let Some(message) = message {
+        body.send_data(message, true).map_err(ProbeError::Http2)?;
+    }
+    response.await.map_err(ProbeError::Http2)
+}
+
+async fn call(
+    sender: SendRequest<Bytes>,
+    request: Request<()>,
+    check: &HealthCheck,
+) -> Result<u16, ProbeError> {
+    let message = Bytes::from_static(&EMPTY_MESSAGE);
+    let response = send(sender, request, Some(message)).await?;
+    let (head, mut body) = response.into_parts();
+    let status = match grpc_status(&head.headers) {
+        Some(status) => Some(status),
+        None => {
+            while let Some(data) = body.data().await {
+                let length = data.map_err(ProbeError::Http2)?.len();
+                // Fails only if more is released than was received.
+                let _ = body.flow_control().release_capacity(length);
+            }
+            let trailers = body.trailers().await.map_err(ProbeError::Http2)?;
+            trailers.as_ref().and_then(grpc_status)
+        }
+    };
+    let status = status.ok_or(ProbeError::NoGrpcStatus(head.status.as_u16()))?;
+    match check.matcher.matches(status) {
+        true => Ok(status),
+        false => Err(ProbeError::GrpcMismatch {
+            status,
+            expected: check.matcher.to_string(),
+        }),
+    }
+}
+
+fn grpc_status(fields: &HeaderMap) -> Option<u16> {
+    fields.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::health::probe::Prober;
+    use crate::health::sample;
+    use crate::target::{HealthReason, Outcome, ProbeRecord, TargetAddress};
+    use crate::target_group::Matcher;
+
+    type Asked = Arc<Mutex<Vec<Request<()>>>>;
+
+    /// Answers every request with this status, and with a gRPC status if there is one.
+    async fn target(status: u16, grpc: Option<&'static str>) -> (SocketAddr, Asked) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Asked::default();
+        let noted = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut connection = h2::server::handshake(stream).await.unwrap();
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    noted.lock().push(request.map(drop));
+                    let response = Response::builder().status(status).body(()).unwrap();
+                    let mut body = respond.send_response(response, grpc.is_none()).unwrap();
+                    if let Some(code) = grpc {
+                        let mut trailers = HeaderMap::new();
+                        trailers.insert("grpc-status", HeaderValue::from_static(code));
+                        body.send_trailers(trailers).unwrap();
+                    }
+                }
+            }
+        });
+        (address, asked)
+    }
+
+    async fn probe(address: SocketAddr, version: ProtocolVersion, matcher: &str) -> ProbeRecord {
+        let grpc = version == ProtocolVersion::Grpc;
+        let permitted = if grpc { Matcher::GRPC } else { Matcher::HTTP };
+        let check = HealthCheck {
+            version,
+            path: "/AWS.ALB/healthcheck".to_owned(),
+            matcher: Matcher::parse(matcher, permitted).unwrap(),
+            ..HealthCheck::default()
+        };
+        let target = sample::target(TargetAddress::Ip(address));
+        Prober::default().probe(&target, &check).await
+    }
+
+    #[tokio::test]
+    async fn a_grpc_probe_passes_by_the_status_of_the_call() {
+        let (address, asked) = target(200, Some("12")).await;
+        let record = probe(address, ProtocolVersion::Grpc, "12").await;
+        assert_eq!(
+            (record.outcome, record.status),
+            (Outcome::Pass, Some(12)),
+            "{}",
+            record.detail
+        );
+        let request = asked.lock().remove(0);
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.uri().path(), "/AWS.ALB/healthcheck");
+        assert_eq!(request.headers()["content-type"], "application/grpc");
+        assert_eq!(request.headers()["te"], "trailers");
+
+        let record = probe(address, ProtocolVersion::Grpc, "0-11").await;
+        let reason = HealthReason::ResponseCodeMismatch(12);
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "gRPC status 12, expected 0-11");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_grpc_status_fails() {
+        let (address, _) = target(404, None).await;
+        let record = probe(address, ProtocolVersion::Grpc, "0-99").await;
+        let reason = HealthReason::FailedHealthChecks;
+        assert_eq!(record.outcome, Outcome::Fail(reason));
+        assert_eq!(record.detail, "the answer has no gRPC status (HTTP 404)");
+    }
+
+    #[tokio::test]
+    async fn a_probe_in_http_2_passes_by_the_status_of_http() {
+        let (address, asked) = target(204, None).await;
+        let record = probe(address, ProtocolVersion::Http2, "200-299").await;
+        assert_eq!((record.outcome, record.status), (Outcome::Pass, Some(204)));
+        let asked = asked.lock();
+        assert_eq!(asked[0].method(), "GET");
+        let authority = asked[0].uri().authority().unwrap();
+        assert_eq!(authority.as_str(), address.to_string());
+        let agent = &asked[0].headers()["user-agent"];
+        assert_eq!(agent, "ELB-HealthChecker/2.0");
+    }
+}
