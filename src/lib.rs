@@ -94,7 +94,8 @@
 //!  8 tell       one log line with the difference, the counters, the answer
 //! ```
 //!
-//! Start-up is the same with an empty last snapshot.
+//! Start-up is the same with an empty last snapshot. A certificate whose files change is replaced in
+//! passing, without a reload (`reload::watch_certificates`).
 //!
 //! # Choices
 //!

@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use crate::config::{DesyncMitigation, ForwardedFor, NormalizePath};
 use crate::snapshot::LoadBalancer;
+use crate::tls::Slot;
 
 use super::Context;
+use super::status::time;
 
 #[derive(Debug, Serialize)]
 pub(super) struct LoadBalancers {
@@ -39,6 +41,36 @@ struct Listener {
     protocol: &'static str,
     /// Without the default rule.
     rules: usize,
+    #[serde(flatten)]
+    tls: Option<Tls>,
+}
+
+#[derive(Debug, Serialize)]
+struct Tls {
+    ssl_policy: String,
+    /// What AWS serves under that name and Elbow does not.
+    not_served: Vec<&'static str>,
+    /// The default one first.
+    certificates: Vec<CertificateDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct CertificateDocument {
+    name: String,
+    /// The hosts that it is made out to.
+    hosts: Vec<String>,
+    key: Option<String>,
+    serial: Option<String>,
+    not_before: Option<String>,
+    not_after: Option<String>,
+    /// Why a certificate that should have replaced it cannot be used.
+    last_failure: Option<Failure>,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    time: String,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -75,6 +107,15 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
         port: listener.port,
         protocol: listener.protocol(),
         rules: listener.rules.rules().len(),
+        tls: listener.tls.as_ref().map(|tls| Tls {
+            ssl_policy: tls.policy().name(),
+            not_served: tls.policy().missing(),
+            certificates: listener
+                .certificates()
+                .iter()
+                .map(|slot| certificate(slot))
+                .collect(),
+        }),
     });
     let addresses = context.addresses.of(&load_balancer.name);
     LoadBalancerDocument {
@@ -95,6 +136,25 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
             desync_mitigation: attributes.desync_mitigation,
             max_connections: attributes.max_connections,
         },
+    }
+}
+
+fn certificate(slot: &Slot) -> CertificateDocument {
+    let current = slot.certificate();
+    let current = current.as_ref();
+    CertificateDocument {
+        name: slot.name().to_string(),
+        hosts: current.map_or_else(Vec::new, |current| {
+            current.names().map(str::to_owned).collect()
+        }),
+        key: current.map(|current| format!("{} {}", current.kind().as_str(), current.bits())),
+        serial: current.map(|current| current.serial().to_owned()),
+        not_before: current.map(|current| time(current.not_before())),
+        not_after: current.map(|current| time(current.not_after())),
+        last_failure: slot.failure().map(|failure| Failure {
+            time: time(failure.at),
+            reason: failure.reason,
+        }),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::discovery::ProviderState;
 use crate::metrics::{MetricsError, ProviderSample, StateMetrics, TargetSample};
-use crate::snapshot::Group;
+use crate::snapshot::{Group, LoadBalancer};
 use crate::target::{Target, TargetHealth, Zone};
 
 use super::Context;
@@ -41,6 +41,9 @@ fn text(context: &Context) -> Result<String, MetricsError> {
             sample(&state, group, target, now);
         }
     }
+    for load_balancer in &context.snapshot().load_balancers {
+        certificates(&state, load_balancer);
+    }
     for report in context.discovery.reports() {
         let last = report.last_success;
         let since = last.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -56,6 +59,20 @@ fn text(context: &Context) -> Result<String, MetricsError> {
     let log = &context.access_log;
     state.access_log(log.written(), log.dropped());
     context.metrics.encode(&state)
+}
+
+fn certificates(state: &StateMetrics, load_balancer: &LoadBalancer) {
+    for listener in &load_balancer.listeners {
+        let port = listener.port.to_string();
+        for slot in listener.certificates() {
+            let expiry = slot.certificate().and_then(|certificate| {
+                let expiry = certificate.not_after().duration_since(UNIX_EPOCH);
+                expiry.ok().map(|expiry| expiry.as_secs())
+            });
+            let labels = [&*load_balancer.name, &*port, slot.name()];
+            state.certificate(labels, expiry, slot.failure().is_some());
+        }
+    }
 }
 
 fn hosts(state: &StateMetrics, group: &Group) {

@@ -26,6 +26,7 @@ use crate::proxy::Proxy;
 use crate::relay::Relay;
 use crate::reload::{
     Cause, Fixed, ReloadError, ReloadHandle, Reloader, Rooms, Source, TlsState, watch,
+    watch_certificates,
 };
 use crate::server::{Server, ServerError};
 use crate::snapshot::Shared;
@@ -157,6 +158,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     tokio::spawn(keyring.tend());
     let stop_reloading = CancellationToken::new();
     let reloading = tokio::spawn(reloader.run(stop_reloading.clone()));
+    tokio::spawn(watch_certificates(Arc::clone(&shared)));
     if let Source::File(path) = options.source {
         tokio::spawn(watch(path, reload.clone()));
     }

@@ -23,15 +23,23 @@ impl LoadedCertificates {
     }
 }
 
-/// Reads all that `valid` names. Blocks: the files may lie on a network. The problems have a path, and
-/// no location yet; if one is an error, there is a certificate less.
-pub(super) fn load(valid: &ValidConfig, now: SystemTime) -> (LoadedCertificates, Vec<Problem>) {
+/// Reads all that `valid` names and that is not `known`. Blocks: the files may lie on a network. The
+/// problems have a path, and no location yet; if one is an error, there is a certificate less.
+pub(super) fn load(
+    valid: &ValidConfig,
+    known: &LoadedCertificates,
+    now: SystemTime,
+) -> (LoadedCertificates, Vec<Problem>) {
     let mut loaded = LoadedCertificates::default();
     let mut problems = Vec::new();
     let listeners = valid.load_balancers.iter().flat_map(|lb| &lb.listeners);
     let tls = listeners.filter_map(|listener| listener.tls.as_ref());
     for wanted in tls.flat_map(|tls| &tls.certificates) {
         if loaded.0.contains_key(&key(wanted)) {
+            continue;
+        }
+        if let Some(slot) = known.slot(wanted) {
+            loaded.0.insert(key(wanted), Arc::clone(slot));
             continue;
         }
         match wanted.files.load() {

@@ -51,10 +51,11 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
     let Some(valid) = report.config else {
         return report;
     };
-    let (config, found) = match load_certificates(&valid, text, name) {
-        Ok((_, doubts)) => (Some(valid), doubts),
-        Err(problems) => (None, problems),
-    };
+    let (config, found) =
+        match load_certificates(&valid, &LoadedCertificates::default(), text, name) {
+            Ok((_, doubts)) => (Some(valid), doubts),
+            Err(problems) => (None, problems),
+        };
     let mut problems = report.problems.problems;
     problems.extend(found.problems);
     CheckReport {
@@ -63,18 +64,20 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
     }
 }
 
-/// Reads the certificates that a configuration names; `text` is what it was made of. Blocks: the files
-/// may lie on a network. Returns warnings beside them, for example of those that expire.
+/// Reads the certificates that a configuration names, but for those that are `known`; `text` is what it
+/// was made of. Blocks: the files may lie on a network. Returns warnings beside them, for example of
+/// those that expire.
 ///
 /// # Errors
 ///
 /// All that keeps one of them from being used.
 pub fn load_certificates(
     valid: &ValidConfig,
+    known: &LoadedCertificates,
     text: &str,
     name: &str,
 ) -> Result<(LoadedCertificates, Problems), Problems> {
-    let (loaded, mut found) = certificates::load(valid, SystemTime::now());
+    let (loaded, mut found) = certificates::load(valid, known, SystemTime::now());
     locate(&Source::new(text), &mut found);
     let problems = Problems::new(name, found);
     match problems.has_errors() {

@@ -187,6 +187,7 @@ mod tests {
             weight: 1,
         };
         state.target(sample, &["healthy", "unhealthy"]);
+        state.certificate(["wp-elb", "443", "shop"], Some(7), true);
         state.access_log(10, 1);
         state.provider(ProviderSample {
             provider: "docker",

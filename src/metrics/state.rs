@@ -25,6 +25,8 @@ pub struct StateMetrics {
     provider_remarks: IntGaugeVec,
     provider_last_success: IntGaugeVec,
     provider_failures: IntCounterVec,
+    certificate_expiry: IntGaugeVec,
+    certificate_failed: IntGaugeVec,
     written: IntCounter,
     dropped: IntCounter,
 }
@@ -88,7 +90,21 @@ impl StateMetrics {
             registry: &registry,
             labels: &["provider"],
         };
+        let certificate = Registrar {
+            registry: &registry,
+            labels: &["load_balancer", "listener", "certificate"],
+        };
         Ok(Self {
+            certificate_expiry: certificate.gauge(
+                "elbow_certificate_expiry_timestamp_seconds",
+                "Until when the certificate of a listener is valid, in seconds since 1970.",
+                &[],
+            )?,
+            certificate_failed: certificate.gauge(
+                "elbow_certificate_replacement_failed",
+                "1 if the certificate that should have replaced the one in use cannot be used.",
+                &[],
+            )?,
             provider_up: provider.gauge(
                 "elbow_provider_up",
                 "1 if a provider of targets has an answer, 0 if it goes by its last one.",
@@ -228,6 +244,17 @@ impl StateMetrics {
         }
         let counter = self.provider_failures.with_label_values(&labels);
         counter.inc_by(sample.failures);
+    }
+
+    /// One certificate of a listener; `labels` are the load balancer, the listener's port and the
+    /// certificate's name. `expiry` is in seconds since 1970, none while there is no certificate.
+    pub fn certificate(&self, labels: [&str; 3], expiry: Option<u64>, failed: bool) {
+        if let Some(expiry) = expiry {
+            let gauge = self.certificate_expiry.with_label_values(&labels);
+            gauge.set(expiry.cast_signed());
+        }
+        let gauge = self.certificate_failed.with_label_values(&labels);
+        gauge.set(i64::from(failed));
     }
 
     /// Lines of the access log since start-up.

@@ -421,3 +421,178 @@ impl io::Read for Nothing {
         Err(io::ErrorKind::WouldBlock.into())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::net::{Stream, greet};
+    use crate::tls::sample;
+
+    /// A client's and a server's end of one connection.
+    async fn pair() -> (Stream, Stream) {
+        let made = sample::ecdsa(&["site.test"]);
+        let certificate = CertificateDer::from_pem_slice(made.certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .unwrap();
+        let client = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let connect = async {
+            let tcp = TcpStream::connect(address).await.unwrap();
+            let name = ServerName::try_from("site.test").unwrap();
+            Stream::secure(tcp, Arc::new(client), name).await.unwrap()
+        };
+        let accept = async {
+            let tcp = listener.accept().await.unwrap().0;
+            let greeted = greet(tcp, &[]).await.unwrap();
+            assert_eq!(greeted.hello().server_name(), Some("site.test"));
+            greeted.answer(Arc::new(server)).await.unwrap()
+        };
+        tokio::join!(connect, accept)
+    }
+
+    #[tokio::test]
+    async fn all_parts_arrive_in_order_however_large_and_are_counted() {
+        let (mut near, mut far) = pair().await;
+        let large: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+        let sent = AtomicU64::new(0);
+        let (_, mut writer) = near.split();
+        let (mut reader, _) = far.split();
+        let receive = async {
+            let mut received = Vec::new();
+            while received.len() < 3_000_006 {
+                // A buffer that is smaller than a record, and one that is larger.
+                let mut buffer = Vec::with_capacity(if received.len() % 2 == 0 {
+                    5_000
+                } else {
+                    70_000
+                });
+                reader.ready().await.unwrap();
+                reader.read(&mut buffer).await.unwrap();
+                received.extend_from_slice(&buffer);
+            }
+            received
+        };
+        let send = writer.send([b"abc", &large, b"", b"def"], &sent);
+        let (outcome, received) = tokio::join!(send, receive);
+        outcome.unwrap();
+        assert_eq!(sent.into_inner(), 3_000_006);
+        assert!(received.starts_with(b"abc") && received.ends_with(b"def"));
+        assert!(received[3..3_000_003] == large[..]);
+    }
+
+    #[tokio::test]
+    async fn what_a_stalled_peer_has_not_taken_is_not_counted() {
+        let (mut near, far) = pair().await;
+        let large = vec![7; 30_000_000];
+        let sent = AtomicU64::new(0);
+        let (_, mut writer) = near.split();
+        let sending = writer.send([&large], &sent);
+        assert!(timeout(Duration::from_millis(300), sending).await.is_err());
+        let count = sent.into_inner();
+        assert!(count > 0 && count < 30_000_000, "{count}");
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn session_tickets_do_not_break_the_silence_and_content_or_an_end_do() {
+        async fn broken(near: &Stream) {
+            let heard = async {
+                while near.is_silent_now() && near.is_silent() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(10), heard).await.unwrap();
+        }
+        let (near, mut far) = pair().await;
+        // The server's tickets have come, and nobody has read them.
+        assert!(near.is_silent_now());
+        assert!(near.is_silent());
+        far.write_all(b"x").await.unwrap();
+        far.flush().await.unwrap();
+        broken(&near).await;
+
+        let (near, far) = pair().await;
+        drop(far);
+        broken(&near).await;
+    }
+
+    #[tokio::test]
+    async fn an_end_that_is_announced_is_an_end_and_another_is_an_error() {
+        let (mut near, mut far) = pair().await;
+        far.split().1.finish().await.unwrap();
+        let mut buffer = Vec::new();
+        assert_eq!(near.split().0.read(&mut buffer).await.unwrap(), 0);
+        // One side that has finished may still be sent to.
+        near.write_all(b"late").await.unwrap();
+        near.shutdown().await.unwrap();
+        far.read_to_end(&mut buffer).await.unwrap();
+        assert_eq!(buffer, b"late");
+
+        let (mut near, far) = pair().await;
+        drop(far);
+        assert_eq!(near.read(&mut [0; 9]).await.unwrap(), 0);
+
+        let (mut near, far) = pair().await;
+        far.reset_when_dropped();
+        drop(far);
+        near.read(&mut [0; 9]).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn both_directions_go_side_by_side() {
+        async fn exchange(stream: &mut Stream) {
+            let large = vec![7; 2_000_000];
+            let (mut reader, mut writer) = stream.split();
+            let sent = AtomicU64::new(0);
+            let receive = async {
+                let mut received = 0;
+                while received < large.len() {
+                    let mut buffer = Vec::with_capacity(64 * 1024);
+                    received += reader.read(&mut buffer).await.unwrap();
+                }
+            };
+            let (outcome, ()) = tokio::join!(writer.send([&large], &sent), receive);
+            outcome.unwrap();
+        }
+        let (mut near, mut far) = pair().await;
+        tokio::join!(exchange(&mut near), exchange(&mut far));
+    }
+
+    #[tokio::test]
+    async fn vectored_writes_and_small_reads_work_as_those_of_a_socket() {
+        let (mut near, mut far) = pair().await;
+        assert!(near.is_write_vectored());
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(b"cde")];
+        assert_eq!(near.write_vectored(&parts).await.unwrap(), 5);
+        near.flush().await.unwrap();
+        let mut two = [0; 2];
+        far.read_exact(&mut two).await.unwrap();
+        let mut three = [0; 3];
+        far.read_exact(&mut three).await.unwrap();
+        assert_eq!((&two, &three), (b"ab", b"cde"));
+    }
+}

@@ -6,6 +6,7 @@
 //! What a configuration may say is [`crate::config`]'s question; what it means to a request,
 //! [`crate::snapshot`]'s.
 
+mod certificates;
 mod difference;
 mod handle;
 mod reloader;
@@ -25,6 +26,7 @@ use crate::config::Problems;
 use crate::keyring::KeyringError;
 use crate::server::ServerError;
 
+pub use certificates::watch_certificates;
 pub use difference::{Changes, Difference};
 pub use handle::{Queue, Refusal, ReloadHandle};
 pub use reloader::{Fixed, InForce, Reloader, Rooms};

@@ -65,6 +65,8 @@ pub struct InForce {
     /// How long a shutdown may take.
     pub shutdown_deadline: Duration,
     access_log: Option<AccessLogSettings>,
+    /// Those that were read; their files are watched.
+    certificates: LoadedCertificates,
     fixed: Fixed,
 }
 
@@ -83,6 +85,7 @@ struct Ready {
     config: Config,
     rejected: Vec<Rejected>,
     valid: Arc<ValidConfig>,
+    certificates: LoadedCertificates,
     warnings: Vec<String>,
     snapshot: Snapshot,
     sockets: Prepared,
@@ -109,6 +112,7 @@ impl Reloader {
                 },
                 shutdown_deadline: Duration::ZERO,
                 access_log: None,
+                certificates: LoadedCertificates::default(),
                 fixed,
             },
         }
@@ -156,7 +160,7 @@ impl Reloader {
         if cause == Cause::FileChange && self.text.as_ref() == Some(&text) {
             return Ok(self.nothing_new());
         }
-        let ready = self.prepare(text.clone(), now).await;
+        let ready = self.prepare(text.clone(), cause, now).await;
         self.text = Some(text);
         match ready {
             Ok(ready) => Ok(self.take_over(cause, ready, now)),
@@ -179,7 +183,7 @@ impl Reloader {
     /// the file meanwhile does not concern them.
     async fn discovered(&mut self, now: Instant) -> Outcome {
         let text = self.in_force.text.clone();
-        match self.prepare(text, now).await {
+        match self.prepare(text, Cause::Discovery, now).await {
             Ok(ready) => {
                 let before = &self.in_force.config;
                 if Difference::between(before, &ready.config).is_empty() {
@@ -202,7 +206,12 @@ impl Reloader {
     }
 
     /// Steps 1 to 5: whatever fails here leaves the process exactly as it was.
-    async fn prepare(&mut self, text: String, now: Instant) -> Result<Ready, ReloadError> {
+    async fn prepare(
+        &mut self,
+        text: String,
+        cause: Cause,
+        now: Instant,
+    ) -> Result<Ready, ReloadError> {
         let name = self.source.name();
         // 1 load
         let mut config = config::parse(&text, &name)?;
@@ -212,7 +221,11 @@ impl Reloader {
         let rejected = valid.contribute(&mut config, &contributions);
         // 3 certificates
         let valid = Arc::new(valid);
-        let (certificates, doubts) = read_certificates(&valid, &text, &name).await?;
+        let known = match cause {
+            Cause::Discovery => self.in_force.certificates.clone(),
+            _ => LoadedCertificates::default(),
+        };
+        let (certificates, doubts) = read_certificates(&valid, known, &text, &name).await?;
         problems.problems.extend(doubts.problems);
         let tls = self.rooms.tls.terminators(&valid, &certificates)?;
         // 4 compile
@@ -228,6 +241,7 @@ impl Reloader {
             rejected,
             warnings: self.in_force.warnings(&valid, problems),
             valid,
+            certificates,
             snapshot,
             sockets,
             access_log,
@@ -305,6 +319,7 @@ impl Reloader {
             config: ready.config,
             shutdown_deadline: ready.valid.shutdown_deadline,
             access_log: Some(ready.valid.access_log.clone()),
+            certificates: ready.certificates,
             fixed: self.in_force.fixed,
         };
         let metrics = &self.rooms.metrics.reload;
@@ -357,11 +372,12 @@ impl Reloader {
 /// Reads the certificates apart: a file system that hangs must hang nothing else.
 async fn read_certificates(
     valid: &Arc<ValidConfig>,
+    known: LoadedCertificates,
     text: &str,
     name: &str,
 ) -> Result<(LoadedCertificates, Problems), ReloadError> {
     let (valid, text, name) = (Arc::clone(valid), text.to_owned(), name.to_owned());
-    let read = move || config::load_certificates(&valid, &text, &name);
+    let read = move || config::load_certificates(&valid, &known, &text, &name);
     match tokio::task::spawn_blocking(read).await {
         Ok(loaded) => Ok(loaded?),
         Err(_) => Err(ReloadError::ShuttingDown),

@@ -14,13 +14,13 @@ use tracing::warn;
 use super::{Cause, ReloadHandle};
 
 /// From one look to the next.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Asks for a reload each time the file has changed and has then stayed the same for one more look,
 /// so that a half-written file is not read. Never ends by itself; whether the content is another one
 /// than the last, and what is wrong with it, is the reloader's to say.
 pub async fn watch(path: PathBuf, reload: ReloadHandle) {
-    let mut watch = Watch::default();
+    let mut watch = Watch::<Look>::default();
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -78,25 +78,36 @@ fn look(path: &Path) -> io::Result<Look> {
 }
 
 /// What was seen so far.
-#[derive(Debug, Default)]
-struct Watch {
+#[derive(Debug)]
+pub(super) struct Watch<L> {
     /// The file that the reloader was told of.
-    told: Option<Look>,
-    last: Option<Look>,
+    told: Option<L>,
+    last: Option<L>,
     lost: bool,
 }
 
-impl Watch {
+impl<L> Default for Watch<L> {
+    fn default() -> Self {
+        Self {
+            told: None,
+            last: None,
+            lost: false,
+        }
+    }
+}
+
+impl<L: PartialEq + Clone> Watch<L> {
     /// Takes in what was seen; says whether the file is another one, and has settled. The first one
     /// always is: it may have changed since the process read it. So is one that was only touched:
     /// the reloader knows which content it has read last, by whomever it was asked.
-    fn has_settled(&mut self, seen: Look) -> bool {
+    pub(super) fn has_settled(&mut self, seen: L) -> bool {
         self.lost = false;
-        let settled = self.last.replace(seen) == Some(seen);
-        let news = settled && self.told != Some(seen);
+        let settled = self.last.as_ref() == Some(&seen);
+        let news = settled && self.told.as_ref() != Some(&seen);
         if news {
-            self.told = Some(seen);
+            self.told = Some(seen.clone());
         }
+        self.last = Some(seen);
         news
     }
 
@@ -116,7 +127,7 @@ mod tests {
 
     struct File {
         directory: TempDir,
-        watch: Watch,
+        watch: Watch<Look>,
     }
 
     impl File {

@@ -25,7 +25,7 @@ use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, TargetGroup};
-use crate::tls::Terminator;
+use crate::tls::{Slot, Terminator};
 
 pub use admission::{Admission, Admissions};
 pub use forward::{Choice, Forward};
@@ -64,6 +64,12 @@ impl Snapshot {
         self.load_balancers
             .iter()
             .find(|found| &*found.name == name)
+    }
+
+    /// The certificates of all listeners; one that several show comes several times.
+    pub fn certificates(&self) -> impl Iterator<Item = &Arc<Slot>> {
+        let listeners = self.load_balancers.iter().flat_map(|lb| &lb.listeners);
+        listeners.flat_map(|listener| listener.certificates())
     }
 
     /// The groups of the configuration, then those deleted whose targets still drain.
@@ -160,6 +166,12 @@ pub struct Listener {
 }
 
 impl Listener {
+    /// The places of its certificates, the default one first; none if it speaks no TLS.
+    pub fn certificates(&self) -> &[Arc<Slot>] {
+        let tls = self.tls.as_ref();
+        tls.map_or(&[], |tls| tls.certificates().slots())
+    }
+
     /// Its protocol in the configuration's words.
     pub fn protocol(&self) -> &'static str {
         match (self.service, self.is_secure) {

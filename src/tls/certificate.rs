@@ -24,7 +24,7 @@ use super::names::Name;
 const LEAST_RSA_BITS: usize = 2048;
 
 /// A certificate, its chain and its key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Certificate {
     key: Arc<CertifiedKey>,
     names: Vec<Name>,
@@ -137,6 +137,12 @@ impl Certificate {
                 ..CertifiedKey::new(chain, signing)
             }),
         })
+    }
+
+    /// Whether it is the same, with the same chain, key and OCSP response. A key goes with its public
+    /// half, which is in the certificate.
+    pub fn is(&self, other: &Self) -> bool {
+        self.key.cert == other.key.cert && self.key.ocsp == other.key.ocsp
     }
 
     /// What rustls shows and signs with.

@@ -18,9 +18,9 @@ pub(super) const RSA_PKCS1_KEY: &str = include_str!("testdata/rsa.pkcs1.key");
 pub(super) const RSA_PKCS8_KEY: &str = include_str!("testdata/rsa.pkcs8.key");
 pub(super) const ECDSA_CERTIFICATE: &str = include_str!("testdata/ec.crt");
 pub(super) const ECDSA_SEC1_KEY: &str = include_str!("testdata/ec.sec1.key");
-pub(super) const ENCRYPTED_KEY: &str = include_str!("testdata/encrypted.pkcs8.key");
+pub(crate) const ENCRYPTED_KEY: &str = include_str!("testdata/encrypted.pkcs8.key");
 pub(super) const OLD_ENCRYPTED_KEY: &str = include_str!("testdata/encrypted.sec1.key");
-pub(super) const ED25519_CERTIFICATE: &str = include_str!("testdata/ed25519.crt");
+pub(crate) const ED25519_CERTIFICATE: &str = include_str!("testdata/ed25519.crt");
 pub(super) const SHORT_RSA_CERTIFICATE: &str = include_str!("testdata/rsa1024.crt");
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

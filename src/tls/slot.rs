@@ -80,6 +80,19 @@ impl Slot {
         });
     }
 
+    /// Whether that very certificate, with its key and OCSP response, is in use.
+    pub fn holds(&self, certificate: &Certificate) -> bool {
+        let current = self.current.load();
+        current
+            .as_ref()
+            .is_some_and(|current| current.is(certificate))
+    }
+
+    /// Notes that the certificate in use is the one that should be.
+    pub fn recover(&self) {
+        *self.failure.lock() = None;
+    }
+
     /// Notes that a certificate that should have come in its place cannot be used.
     pub fn fail(&self, reason: impl Into<String>, at: SystemTime) {
         let reason = reason.into();

@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rcgen::{CertificateParams, DnType, KeyPair};
-use rustls::client::{ClientConfig, Resumption};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -76,20 +78,29 @@ impl Certificates {
                 roots.add(certificate).unwrap();
             }
         }
-        Visitor(configured(roots, versions))
+        let staple = Arc::default();
+        Visitor(configured(roots, versions, &staple), staple)
     }
 }
 
 fn configured(
     roots: RootCertStore,
     versions: &[&'static SupportedProtocolVersion],
+    staple: &Arc<Mutex<Vec<u8>>>,
 ) -> ClientConfig {
     let mut provider = aws_lc_rs::default_provider();
     provider.kx_groups = vec![kx_group::X25519MLKEM768, kx_group::X25519];
-    let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
+    let provider = Arc::new(provider);
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
+    let verifier = Arc::new(Noting(verifier, Arc::clone(staple)));
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(versions)
         .unwrap()
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
     config
@@ -104,13 +115,18 @@ fn replace(path: &std::path::Path, text: &str) {
 
 /// Opens TLS connections.
 #[derive(Clone)]
-pub(crate) struct Visitor(ClientConfig);
+pub(crate) struct Visitor(ClientConfig, Arc<Mutex<Vec<u8>>>);
 
 impl Visitor {
     /// Resumes sessions.
     pub(crate) fn resuming(mut self) -> Self {
         self.0.resumption = Resumption::in_memory_sessions(16);
         self
+    }
+
+    /// The OCSP response that came with the last certificate.
+    pub(crate) fn stapled(&self) -> Vec<u8> {
+        self.1.lock().clone()
     }
 
     /// Offers application protocols.
@@ -152,5 +168,48 @@ impl TlsClient {
 
     pub(crate) fn session(&self) -> &rustls::ClientConnection {
         self.wire.stream.get_ref().1
+    }
+}
+
+/// Verifies as usual, and notes the OCSP response.
+#[derive(Debug)]
+struct Noting(Arc<WebPkiServerVerifier>, Arc<Mutex<Vec<u8>>>);
+
+impl ServerCertVerifier for Noting {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        *self.1.lock() = ocsp.to_vec();
+        self.0
+            .verify_server_cert(end_entity, intermediates, name, &[], now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0
+            .verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0
+            .verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }

@@ -10,6 +10,7 @@ mod right;
 mod rule;
 mod shape;
 mod target_group;
+mod tls;
 
 use super::{CheckReport, Severity, check_text};
 

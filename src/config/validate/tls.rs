@@ -61,16 +61,20 @@ fn validated(
     for (key, file) in files {
         not_empty(file, &path.key(key), report);
     }
-    let default_name = || certificate.certificate.display().to_string();
-    let name = certificate.name.clone().unwrap_or_else(default_name);
     let plain = |character: char| !character.is_control() && character != '"';
-    if name.is_empty() || !name.chars().all(plain) {
+    let is_plain = |name: &String| !name.is_empty() && name.chars().all(plain);
+    if certificate
+        .name
+        .as_ref()
+        .is_some_and(|name| !is_plain(name))
+    {
         let message = "the name of a certificate stands between quotes in the access log";
         let help = "write one without quotes and control characters";
         report.refuse(path.key("name"), message, help);
     }
+    let default_name = || certificate.certificate.display().to_string();
     ValidCertificate {
-        name: name.into(),
+        name: certificate.name.clone().unwrap_or_else(default_name).into(),
         files: Files {
             certificate: certificate.certificate.clone(),
             private_key: certificate
