@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::config::{DesyncMitigation, ForwardedFor, NormalizePath};
-use crate::snapshot::LoadBalancer;
+use crate::snapshot::{LoadBalancer, Snapshot};
 use crate::tls::Slot;
 
 use super::Context;
+use super::nodes::NodeHealthDocument;
 use super::status::time;
+use super::zonal_shift::ShiftDocument;
 
 #[derive(Debug, Serialize)]
 pub(super) struct LoadBalancers {
@@ -26,6 +29,8 @@ struct LoadBalancerDocument {
     /// Where it answers, with the ports that the system chose.
     addresses: Vec<String>,
     open_connections: usize,
+    /// Traffic is kept away from a zone.
+    zonal_shift: Option<ShiftDocument>,
     attributes: Attributes,
 }
 
@@ -33,6 +38,8 @@ struct LoadBalancerDocument {
 struct Node {
     zone: Option<String>,
     address: String,
+    #[serde(flatten)]
+    health: NodeHealthDocument,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,6 +91,7 @@ struct Attributes {
     drop_invalid_header_fields: bool,
     normalize_path: NormalizePath,
     desync_mitigation: DesyncMitigation,
+    zonal_shift: bool,
     max_connections: Option<usize>,
 }
 
@@ -92,17 +100,26 @@ pub(super) async fn list(State(context): State<Context>) -> Json<LoadBalancers> 
     let load_balancers = snapshot.load_balancers.iter();
     Json(LoadBalancers {
         load_balancers: load_balancers
-            .map(|load_balancer| document(load_balancer, &context))
+            .map(|load_balancer| document(load_balancer, &snapshot, &context))
             .collect(),
     })
 }
 
-fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocument {
+fn document(
+    load_balancer: &LoadBalancer,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> LoadBalancerDocument {
+    let now = Instant::now();
     let attributes = &load_balancer.attributes;
-    let nodes = load_balancer.nodes.iter().map(|node| Node {
+    let health = snapshot.node_health(load_balancer, now);
+    let nodes = load_balancer.nodes.iter().zip(&health);
+    let nodes = nodes.map(|(node, health)| Node {
         zone: node.zone.as_ref().map(ToString::to_string),
         address: node.address.to_string(),
+        health: health.into(),
     });
+    let shift = load_balancer.shift.active(now);
     let listeners = load_balancer.listeners.iter().map(|listener| Listener {
         port: listener.port,
         protocol: listener.protocol(),
@@ -123,6 +140,7 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
         nodes: nodes.collect(),
         listeners: listeners.collect(),
         addresses: addresses.iter().map(ToString::to_string).collect(),
+        zonal_shift: shift.map(|shift| ShiftDocument::new(&shift, now)),
         open_connections: load_balancer.admissions.open(),
         attributes: Attributes {
             idle_timeout: span(attributes.idle_timeout),
@@ -134,6 +152,7 @@ fn document(load_balancer: &LoadBalancer, context: &Context) -> LoadBalancerDocu
             drop_invalid_header_fields: attributes.drop_invalid_header_fields,
             normalize_path: attributes.normalize_path,
             desync_mitigation: attributes.desync_mitigation,
+            zonal_shift: attributes.zonal_shift,
             max_connections: attributes.max_connections,
         },
     }
@@ -172,12 +191,13 @@ mod tests {
     #[tokio::test]
     async fn a_load_balancer_is_listed_with_nodes_listeners_and_attributes() {
         let sample = Sample::start().await;
+        sample.probe_all();
         let answer = sample.get("/load-balancers").await.json();
         let load_balancer = &answer["load_balancers"][0];
         assert_eq!(load_balancer["name"], "wp-elb");
         let nodes = json!([
-            { "zone": "a", "address": "127.0.0.11" },
-            { "zone": "c", "address": "127.0.0.12" },
+            { "zone": "a", "address": "127.0.0.11", "in_use": true, "state": "healthy" },
+            { "zone": "c", "address": "127.0.0.12", "in_use": true, "state": "healthy" },
         ]);
         assert_eq!(load_balancer["nodes"], nodes);
         let listeners = json!([{ "port": 8080, "protocol": "HTTP", "rules": 1 }]);

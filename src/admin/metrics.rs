@@ -10,8 +10,9 @@ use tokio::time::Instant;
 
 use crate::discovery::ProviderState;
 use crate::metrics::{MetricsError, ProviderSample, StateMetrics, TargetSample};
-use crate::snapshot::{Group, LoadBalancer};
+use crate::snapshot::{Group, LoadBalancer, Snapshot};
 use crate::target::{Target, TargetHealth, Zone};
+use crate::target_group::AdministrativeOverride;
 
 use super::Context;
 use super::answer::Refusal;
@@ -34,9 +35,11 @@ pub(super) async fn scrape(State(context): State<Context>) -> Response {
 fn text(context: &Context) -> Result<String, MetricsError> {
     let state = StateMetrics::new()?;
     let now = Instant::now();
-    for group in context.snapshot().all_groups() {
+    let snapshot = context.snapshot();
+    for group in snapshot.all_groups() {
         hosts(&state, group);
         failovers(&state, group);
+        condition(&state, &snapshot, group, now);
         for target in group.targets().iter().chain(group.departing(now)) {
             sample(&state, group, target, now);
         }
@@ -98,6 +101,43 @@ fn failovers(state: &StateMetrics, group: &Group) {
     }
 }
 
+/// Failover by the zones of the nodes, the rest by those of the targets.
+fn condition(state: &StateMetrics, snapshot: &Snapshot, group: &Group, now: Instant) {
+    let labels = |zone: Option<&Zone>| {
+        let zone = zone.map(ToString::to_string).unwrap_or_default();
+        (load_balancer(group), &*group.settings().name, zone)
+    };
+    let user = group.load_balancer.as_deref();
+    let user = user.and_then(|name| snapshot.load_balancer(name));
+    for node in user.iter().flat_map(|user| &user.nodes) {
+        let standing = group.standing_for(node.zone.as_ref(), now);
+        let (user, name, zone) = labels(node.zone.as_ref());
+        state.condition.standing(
+            [user, name, &zone],
+            standing.healthy_dns,
+            standing.healthy_routing,
+        );
+    }
+    let shifted = group
+        .zonal_shift(now)
+        .filter(|(_, state)| *state == AdministrativeOverride::ZonalShiftActive);
+    let mut counts: BTreeMap<Option<&Zone>, [usize; 3]> = BTreeMap::new();
+    for target in group.targets() {
+        let [in_shift, anomalous, mitigated] = counts.entry(target.zone.as_ref()).or_default();
+        let is_shifted = |(away_from, _): &(Zone, _)| target.zone.as_ref() == Some(away_from);
+        *in_shift += usize::from(shifted.as_ref().is_some_and(is_shifted));
+        *anomalous += usize::from(target.state.conduct().anomalous);
+        *mitigated += usize::from(target.state.part() < 100);
+    }
+    for (zone, [in_shift, anomalous, mitigated]) in counts {
+        let (user, name, zone) = labels(zone);
+        let labels = [user, name, &*zone];
+        state
+            .condition
+            .hosts(labels, in_shift, anomalous, mitigated);
+    }
+}
+
 fn sample(state: &StateMetrics, group: &Group, target: &Target, now: Instant) {
     let sample = TargetSample {
         load_balancer: load_balancer(group),
@@ -109,6 +149,16 @@ fn sample(state: &StateMetrics, group: &Group, target: &Target, now: Instant) {
         requests: target.state.requests(),
         weight: target.weight,
     };
+    let labels = [
+        sample.load_balancer,
+        sample.target_group,
+        sample.target,
+        sample.zone,
+    ];
+    let score = target.state.conduct().score;
+    state
+        .condition
+        .target(labels, group.share_percent(target, now), score);
     state.target(sample, &TargetHealth::ALL.map(TargetHealth::as_str));
 }
 

@@ -16,6 +16,7 @@ mod guard;
 mod health;
 mod load_balancers;
 mod metrics;
+mod nodes;
 mod page;
 mod providers;
 mod readiness;
@@ -27,6 +28,7 @@ mod status;
 mod switch;
 mod target_groups;
 mod target_health;
+mod zonal_shift;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -80,6 +82,11 @@ pub fn router(context: Context, more: Router) -> Router {
         .route("/ready", get(health::ready))
         .route("/status", get(status::show))
         .route("/load-balancers", get(load_balancers::list))
+        .route(
+            "/load-balancers/{name}/zonal-shift",
+            post(zonal_shift::start).delete(zonal_shift::cancel),
+        )
+        .route("/nodes/{zone}/health", get(nodes::health))
         .route("/rules", get(rules::list))
         .route("/explain", get(explain::show))
         .route("/target-groups", get(target_groups::list))

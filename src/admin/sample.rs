@@ -27,6 +27,7 @@ use super::{Context, Readiness, router};
 const CONFIGURATION: &str = r##"
     [[load_balancer]]
     name = "wp-elb"
+    zonal_shift = true
     nodes = [
       { zone = "a", address = "127.0.0.11" },
       { zone = "c", address = "127.0.0.12" },

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use tokio::time::Instant;
 
-use crate::snapshot::Group;
+use crate::snapshot::{Group, Snapshot};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, ZonePolicy, ZoneWeights};
 
@@ -28,9 +29,12 @@ struct TargetGroupDocument {
     protocol: &'static str,
     algorithm: &'static str,
     zones: Zones,
+    anomaly_mitigation: bool,
     fail_open: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     active_standby: Option<ActiveStandbyDocument>,
+    /// Whether it has enough healthy targets, for each node of its load balancer.
+    nodes: Vec<StandingDocument>,
     deregistration_delay: String,
     /// None when it is off.
     slow_start: Option<String>,
@@ -51,6 +55,16 @@ struct ActiveStandbyDocument {
     active_priority: Option<u32>,
     /// How often that has changed since the daemon started, by kind.
     changes: BTreeMap<&'static str, u64>,
+}
+
+/// Whether the node of a zone has enough healthy targets of the group.
+#[derive(Debug, Serialize)]
+struct StandingDocument {
+    zone: Option<String>,
+    healthy: usize,
+    registered: usize,
+    dns: &'static str,
+    routing: &'static str,
 }
 
 /// How traffic is spread over zones.
@@ -96,14 +110,16 @@ struct Traffic {
 
 pub(super) async fn list(State(context): State<Context>) -> Json<TargetGroups> {
     let snapshot = context.snapshot();
-    let in_force = snapshot.groups.values().map(|group| document(group, false));
-    let deleted = snapshot.deleted.iter().map(|group| document(group, true));
+    let in_force = snapshot.groups.values();
+    let in_force = in_force.map(|group| document(group, &snapshot, false));
+    let deleted = snapshot.deleted.iter();
+    let deleted = deleted.map(|group| document(group, &snapshot, true));
     Json(TargetGroups {
         target_groups: in_force.chain(deleted).collect(),
     })
 }
 
-fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
+fn document(group: &Group, snapshot: &Snapshot, deleted: bool) -> TargetGroupDocument {
     let settings = group.settings();
     TargetGroupDocument {
         name: settings.name.to_string(),
@@ -112,8 +128,10 @@ fn document(group: &Group, deleted: bool) -> TargetGroupDocument {
         protocol: settings.protocol.as_str(),
         algorithm: settings.algorithm.as_str(),
         zones: zones(&settings.zones),
+        anomaly_mitigation: settings.anomaly_mitigation,
         fail_open: settings.fail_open,
         active_standby: active_standby(group),
+        nodes: standings(group, snapshot),
         deregistration_delay: span(settings.deregistration_delay),
         slow_start: settings.slow_start.map(span),
         connect_timeout: span(settings.connect_timeout),
@@ -134,6 +152,24 @@ fn active_standby(group: &Group) -> Option<ActiveStandbyDocument> {
         active_priority: group.active_priority(),
         changes: counts.map(|(kind, count)| (kind.as_str(), count)).collect(),
     })
+}
+
+fn standings(group: &Group, snapshot: &Snapshot) -> Vec<StandingDocument> {
+    let state = |healthy: bool| if healthy { "healthy" } else { "unhealthy" };
+    let user = group.load_balancer.as_deref();
+    let user = user.and_then(|name| snapshot.load_balancer(name));
+    let nodes = user.iter().flat_map(|user| &user.nodes);
+    let standings = nodes.map(|node| {
+        let standing = group.standing_for(node.zone.as_ref(), Instant::now());
+        StandingDocument {
+            zone: node.zone.as_ref().map(ToString::to_string),
+            healthy: standing.healthy,
+            registered: standing.registered,
+            dns: state(standing.healthy_dns),
+            routing: state(standing.healthy_routing),
+        }
+    });
+    standings.collect()
 }
 
 fn zones(policy: &ZonePolicy) -> Zones {

@@ -7,7 +7,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::snapshot::{Group, Snapshot};
-use crate::target::{HealthReason, Outcome, ProbeRecord, Target};
+use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetHealth, Zone};
+use crate::target_group::AdministrativeOverride;
 
 use super::Context;
 use super::answer::{Refusal, listed};
@@ -35,6 +36,10 @@ struct TargetDescription {
     target_health: TargetHealthDocument,
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_start: Option<SlowStartDocument>,
+    /// None while too few targets are healthy to compare them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    anomaly_detection: Option<AnomalyDocument>,
+    administrative_override: OverrideDocument,
     in_flight: u32,
     /// For which it was chosen since it was registered.
     requests: u64,
@@ -76,6 +81,24 @@ struct TargetHealthDocument {
 struct SlowStartDocument {
     percent: u32,
     ends_in_seconds: f64,
+}
+
+/// How the target does beside the others.
+#[derive(Debug, Serialize)]
+struct AnomalyDocument {
+    result: &'static str,
+    mitigation_in_effect: &'static str,
+    /// In standard deviations.
+    score: f64,
+    /// The part of its requests of late that it failed, 0-1.
+    failure_rate: f64,
+    /// What it takes of its weight.
+    percent: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct OverrideDocument {
+    state: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -128,6 +151,8 @@ pub(super) fn find_group<'a>(snapshot: &'a Snapshot, name: &str) -> Result<&'a G
 fn describe(group: &Group, now: Instant) -> GroupHealth {
     let registered = group.targets().iter().map(|target| (target, false));
     let departing = group.departing(now).map(|target| (target, true));
+    let shift = group.zonal_shift(now);
+    let detects = group.detects_anomalies();
     GroupHealth {
         target_group: group.settings().name.to_string(),
         load_balancer: group.load_balancer.as_ref().map(ToString::to_string),
@@ -140,6 +165,10 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
                 health_check_port: group.health_check.port.unwrap_or(target.address.port()),
                 target_health: health(target, now),
                 slow_start: slow_start(group, target, now),
+                anomaly_detection: detects
+                    .then(|| anomaly(target))
+                    .filter(|_| target.state.health() == TargetHealth::Healthy),
+                administrative_override: administrative_override(target, shift.as_ref()),
                 in_flight: target.state.in_flight(),
                 requests: target.state.requests(),
                 departing,
@@ -186,6 +215,34 @@ fn slow_start(group: &Group, target: &Target, now: Instant) -> Option<SlowStartD
     })
 }
 
+fn anomaly(target: &Target) -> AnomalyDocument {
+    let (conduct, percent) = (target.state.conduct(), target.state.part());
+    let rounded = |number: f64, digits: f64| (number * digits).round() / digits;
+    AnomalyDocument {
+        result: if conduct.anomalous {
+            "anomalous"
+        } else {
+            "normal"
+        },
+        mitigation_in_effect: if percent < 100 { "yes" } else { "no" },
+        score: rounded(conduct.score, 10.0),
+        failure_rate: rounded(conduct.failure_rate(), 1000.0),
+        percent,
+    }
+}
+
+fn administrative_override(
+    target: &Target,
+    shift: Option<&(Zone, AdministrativeOverride)>,
+) -> OverrideDocument {
+    let state = shift.filter(|(zone, _)| target.zone.as_ref() == Some(zone));
+    OverrideDocument {
+        state: state
+            .map_or(AdministrativeOverride::None, |(_, state)| *state)
+            .as_str(),
+    }
+}
+
 fn probe(record: ProbeRecord) -> Probe {
     let (outcome, reason) = match &record.outcome {
         Outcome::Pass => ("pass", None),
@@ -219,6 +276,7 @@ mod tests {
             "weight": 1,
             "health_check_port": 80,
             "target_health": { "state": "healthy" },
+            "administrative_override": { "state": "no_override" },
             "in_flight": 0,
             "requests": 0,
             "departing": false,

@@ -18,7 +18,7 @@ use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings
 use crate::admin::{self, Readiness};
 use crate::config;
 use crate::discovery::Discovery;
-use crate::health::HealthChecker;
+use crate::health::{HealthChecker, watch_anomalies};
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::{Metrics, MetricsError};
 use crate::net;
@@ -156,6 +156,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     reloader.await_discovery(FIRST_ANSWERS).await;
 
     tokio::spawn(keyring.tend());
+    tokio::spawn(watch_anomalies(Arc::clone(&shared)));
     let stop_reloading = CancellationToken::new();
     let reloading = tokio::spawn(reloader.run(stop_reloading.clone()));
     tokio::spawn(watch_certificates(Arc::clone(&shared)));

@@ -35,7 +35,7 @@ pub(super) enum Failure {
     /// A running daemon, or a check, has refused a configuration; the text says why.
     #[error("{0}")]
     Refused(String),
-    /// A question that has no answer.
+    /// A question that has no answer, or an order that is not obeyed.
     #[error("{0}")]
     Other(String),
     #[error("{} is there already; --overwrite replaces it, --renew makes it valid again", path.display())]

@@ -14,6 +14,7 @@ mod say;
 mod status;
 mod switch;
 mod table;
+mod zonal_shift;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -148,6 +149,9 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Keep the traffic of a running daemon away from a zone for a while, or let it back
+    #[command(subcommand)]
+    ZonalShift(zonal_shift::Order),
     /// Show what a running daemon balances, and the health of every target
     Status {
         #[command(flatten)]
@@ -226,6 +230,7 @@ pub fn main() -> ExitCode {
             target,
             admin,
         } => switch::activate(admin.address, &group, &target),
+        Command::ZonalShift(order) => zonal_shift::zonal_shift(&order),
         Command::Status { admin } => status::status(admin.address),
     };
     match done {

@@ -53,6 +53,28 @@ struct LoadBalancer {
     name: String,
     addresses: Vec<String>,
     open_connections: usize,
+    #[serde(default)]
+    nodes: Vec<Node>,
+    #[serde(default)]
+    zonal_shift: Option<ZonalShift>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Node {
+    zone: Option<String>,
+    address: String,
+    in_use: bool,
+    state: String,
+    #[serde(default)]
+    unhealthy_target_groups: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ZonalShift {
+    away_from: String,
+    expires_in_seconds: u64,
+    #[serde(default)]
+    comment: String,
 }
 
 /// `/target-health`
@@ -72,6 +94,12 @@ struct Group {
 struct Target {
     target: Identity,
     target_health: Health,
+    #[serde(default)]
+    slow_start: Option<SlowStart>,
+    #[serde(default)]
+    anomaly_detection: Option<Anomaly>,
+    #[serde(default)]
+    administrative_override: Option<Override>,
     weight: u32,
     standby: Option<Standby>,
     in_flight: u32,
@@ -95,6 +123,22 @@ struct Health {
     state: String,
     reason: Option<String>,
     description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SlowStart {
+    percent: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Anomaly {
+    result: String,
+    percent: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct Override {
+    state: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -140,6 +184,9 @@ fn page(daemon: &Daemon, balancers: &LoadBalancers, groups: &Groups) -> String {
     if !daemon.providers.is_empty() {
         let _ = write!(page, "\n{}", providers(&daemon.providers));
     }
+    for balancer in &balancers.load_balancers {
+        page.push_str(&remarks(balancer));
+    }
     for group in &groups.target_groups {
         let _ = write!(page, "\n{}", group_section(group));
     }
@@ -183,6 +230,38 @@ fn providers(providers: &[Provider]) -> Table<4> {
         ]);
     }
     table
+}
+
+/// What keeps clients from a load balancer's nodes.
+fn remarks(balancer: &LoadBalancer) -> String {
+    let mut text = String::new();
+    let name = &balancer.name;
+    if let Some(shift) = &balancer.zonal_shift {
+        let left = humantime::format_duration(Duration::from_secs(shift.expires_in_seconds));
+        let zone = &shift.away_from;
+        let _ = write!(text, "{name}: traffic is kept away from {zone} for {left}");
+        if !shift.comment.is_empty() {
+            let _ = write!(text, " ({})", shift.comment);
+        }
+        text.push('\n');
+    }
+    for node in &balancer.nodes {
+        if node.state == "unhealthy" {
+            let place = node.zone.as_ref().unwrap_or(&node.address);
+            let groups = node.unhealthy_target_groups.join(", ");
+            let used = if node.in_use {
+                "; so are all others"
+            } else {
+                ""
+            };
+            let few = "too few healthy targets in";
+            let _ = writeln!(
+                text,
+                "{name}: node {place} is unhealthy: {few} {groups}{used}"
+            );
+        }
+    }
+    text
 }
 
 fn group_section(group: &Group) -> String {
@@ -233,15 +312,30 @@ fn group_section(group: &Group) -> String {
     text
 }
 
-/// `healthy`, or `healthy, standby`
+/// The state, and what keeps the target from its share.
 fn state(target: &Target) -> String {
-    let role = target.standby.as_ref().map(|standby| standby.active);
-    let state = &target.target_health.state;
-    match role {
-        Some(true) => format!("{state}, active"),
-        Some(false) => format!("{state}, standby"),
-        None => state.clone(),
+    let mut text = target.target_health.state.clone();
+    match &target.standby {
+        Some(standby) if standby.active => text.push_str(", active"),
+        Some(_) => text.push_str(", standby"),
+        None => {}
     }
+    if let Some(slow_start) = &target.slow_start {
+        let _ = write!(text, ", slow start {}%", slow_start.percent);
+    }
+    if let Some(anomaly) = &target.anomaly_detection {
+        if anomaly.result == "anomalous" {
+            text.push_str(", anomalous");
+        }
+        if anomaly.percent < 100 {
+            let _ = write!(text, ", mitigated {}%", anomaly.percent);
+        }
+    }
+    let state = target.administrative_override.as_ref();
+    if state.is_some_and(|it| it.state == "zonal_shift_active") {
+        text.push_str(", zonal shift");
+    }
+    text
 }
 
 /// `12:00:03 pass 200 in 1.2 ms`
@@ -319,5 +413,43 @@ a       10.0.0.6:80  1a    1       healthy    2          -
 b       10.0.2.9:80  -     2       unhealthy  0          03:04:05 fail in 5000.4 ms (no answer)  Target.Timeout: Request timed out
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_keeps_traffic_from_a_target_stands_beside_its_state() {
+        let target = |more: &str| {
+            let text = format!(
+                r#"{{ "target": {{ "id": "a", "address": "10.0.0.6:80", "availability_zone": "1a" }},
+                     "target_health": {{ "state": "healthy" }}, "weight": 1, "in_flight": 0,
+                     "probes": [], {more} }}"#
+            );
+            state(&serde_json::from_str::<Target>(&text).unwrap())
+        };
+        let slow = r#""slow_start": { "percent": 37, "ends_in_seconds": 63.0 }"#;
+        assert_eq!(target(slow), "healthy, slow start 37%");
+        let anomalous = r#""anomaly_detection": { "result": "anomalous", "percent": 50 }"#;
+        assert_eq!(target(anomalous), "healthy, anomalous, mitigated 50%");
+        let shifted = r#""administrative_override": { "state": "zonal_shift_active" }"#;
+        assert_eq!(target(shifted), "healthy, zonal shift");
+        let plain = r#""administrative_override": { "state": "no_override" }"#;
+        assert_eq!(target(plain), "healthy");
+    }
+
+    #[test]
+    fn shifts_and_unhealthy_nodes_are_told_below_the_load_balancers() {
+        let balancer: LoadBalancer = serde_json::from_str(
+            r#"{ "name": "web", "addresses": [], "open_connections": 0,
+                 "zonal_shift": { "away_from": "1a", "expires_in_seconds": 5400, "comment": "gray" },
+                 "nodes": [
+                   { "zone": "1a", "address": "127.0.0.11", "in_use": false, "state": "zonal_shift" },
+                   { "zone": "1c", "address": "127.0.0.12", "in_use": false, "state": "unhealthy",
+                     "unhealthy_target_groups": ["site"] }] }"#,
+        )
+        .unwrap();
+        assert_eq!(
+            remarks(&balancer),
+            "web: traffic is kept away from 1a for 1h 30m (gray)\n\
+             web: node 1c is unhealthy: too few healthy targets in site\n"
+        );
     }
 }

@@ -133,6 +133,8 @@ pub struct Attributes {
     pub http2: bool,
     /// What happens to requests that depart from the grammar of HTTP.
     pub desync_mitigation: DesyncMitigation,
+    /// Whether an operator may keep traffic away from a zone.
+    pub zonal_shift: bool,
     /// The most client connections at a time; none is no limit.
     pub max_connections: Option<usize>,
     /// How large the parts of a message may be.

@@ -7,6 +7,7 @@
 //! What this does not do: it decides nothing about eligibility (`target` does), and probes are
 //! neither in the access log nor in the metrics of requests, as with ALB.
 
+mod anomalies;
 mod checker;
 mod probe;
 mod report;
@@ -16,5 +17,6 @@ mod sample;
 mod schedule;
 mod task;
 
+pub use anomalies::watch_anomalies;
 pub use checker::HealthChecker;
 pub use resolver::Resolver;

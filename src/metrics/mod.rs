@@ -9,6 +9,7 @@
 //! Labels are names from the configuration and words of enums, never data of a request. ALB's name
 //! of a metric ends its help text.
 
+mod condition;
 mod daemon;
 mod group;
 mod node;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
+pub use condition::ConditionMetrics;
 pub use daemon::{ReloadMetrics, ServerMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
 pub use node::{ActiveConnection, NodeMetrics};
@@ -197,6 +199,10 @@ mod tests {
             last_success: Some(7),
             failures: 1,
         });
+        let condition = &state.condition;
+        condition.standing(["wp-elb", "wordpress", "a"], true, true);
+        condition.hosts(["wp-elb", "wordpress", "a"], 0, 1, 1);
+        condition.target(["wp-elb", "wordpress", "wp-a:80", "a"], 50, 4.2);
         let text = metrics.encode(&state).unwrap();
         drop((connection, group));
         text
@@ -264,6 +270,13 @@ mod tests {
             "TargetResponseTime",
             "UnhealthyRoutingRequestCount",
             "RequestCountPerTarget",
+            "AnomalousHostCount",
+            "MitigatedHostCount",
+            "ActiveZonalShiftHostCount",
+            "HealthyStateDNS",
+            "UnhealthyStateDNS",
+            "HealthyStateRouting",
+            "UnhealthyStateRouting",
         ] {
             let found = text.lines().any(|line| {
                 let names = line.split_once("ALB: ").map_or("", |(_, names)| names);

@@ -11,7 +11,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use prometheus::core::{Collector, MetricVec, MetricVecBuilder};
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, core::Metric,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, core::Metric,
 };
 
 use super::MetricsError;
@@ -136,6 +136,16 @@ impl Registrar<'_> {
         more: &[&str],
     ) -> Result<IntGaugeVec, MetricsError> {
         let family = IntGaugeVec::new(Opts::new(name, help), &self.with(more))?;
+        self.register(family)
+    }
+
+    pub(super) fn float_gauge(
+        &self,
+        name: &str,
+        help: &str,
+        more: &[&str],
+    ) -> Result<GaugeVec, MetricsError> {
+        let family = GaugeVec::new(Opts::new(name, help), &self.with(more))?;
         self.register(family)
     }
 

@@ -6,11 +6,13 @@ use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry};
 
 use super::rows::Registrar;
-use super::{MetricsError, ProcessMetrics, counter};
+use super::{ConditionMetrics, MetricsError, ProcessMetrics, counter};
 
 /// The families of one scrape.
 #[derive(Debug)]
 pub struct StateMetrics {
+    /// How target groups stand.
+    pub condition: ConditionMetrics,
     registry: Registry,
     healthy_hosts: IntGaugeVec,
     unhealthy_hosts: IntGaugeVec,
@@ -130,6 +132,7 @@ impl StateMetrics {
                 "How often a provider had no answer.",
                 &[],
             )?,
+            condition: ConditionMetrics::new(&registry)?,
             healthy_hosts: group.gauge(
                 "elbow_healthy_hosts",
                 "Targets that are healthy. ALB: HealthyHostCount.",

@@ -172,6 +172,22 @@ impl ProxyError {
         }
     }
 
+    /// Whether the target could not be spoken to, or did not answer as it should: what counts for
+    /// anomaly detection, besides its own 5xx.
+    pub fn is_targets_failure(&self) -> bool {
+        match self {
+            Self::TargetConnect(_)
+            | Self::TargetConnectTimeout
+            | Self::TargetClosed
+            | Self::TargetTimeout
+            | Self::ResponseHead(_)
+            | Self::ResponseBody(_)
+            | Self::UnaskedUpgrade => true,
+            // Its name and its health are for the health check to find out.
+            _ => false,
+        }
+    }
+
     /// Whose fault it is.
     pub fn fault(&self) -> Fault {
         match self {

@@ -139,7 +139,12 @@ impl Proxy {
                     .attempt(client, request, &attempt, upload, record)
                     .await
                 {
-                    Ok(after) => return Ok(after),
+                    Ok(after) => {
+                        if record.target_status() >= Some(500) {
+                            lease.failed();
+                        }
+                        return Ok(after);
+                    }
                     Err(failure) => failure,
                 };
                 let situation = Situation {
@@ -149,7 +154,12 @@ impl Proxy {
                     intact: upload.rewind(),
                     left,
                 };
-                match decide(&failure.error, situation) {
+                let decision = decide(&failure.error, situation);
+                // A dead connection from the pool says nothing about the target.
+                if decision != Decision::Again && failure.error.is_targets_failure() {
+                    lease.failed();
+                }
+                match decision {
                     Decision::GiveUp => return Err(failure.error),
                     Decision::Again => {
                         metrics.stale_reuse.inc();

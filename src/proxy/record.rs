@@ -200,6 +200,11 @@ impl<'r> RequestRecord<'r> {
         self.entrance.metrics.error(error.reason());
     }
 
+    /// What the target now being asked has answered.
+    pub(super) fn target_status(&self) -> Option<u16> {
+        self.statuses.last().copied().flatten()
+    }
+
     /// Whether the client has been sent a status.
     pub(super) fn has_status(&self) -> bool {
         self.status.is_some()

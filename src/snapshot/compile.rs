@@ -173,11 +173,10 @@ fn compile_load_balancer(
             })
         })
         .collect();
-    let admissions = last
-        .load_balancer(&load_balancer.name)
-        .map_or_else(Arc::<Admissions>::default, |last| {
-            Arc::clone(&last.admissions)
-        });
+    let last = last.load_balancer(&load_balancer.name);
+    let admissions = last.map_or_else(Arc::<Admissions>::default, |last| {
+        Arc::clone(&last.admissions)
+    });
     LoadBalancer {
         name: Arc::clone(&load_balancer.name),
         nodes: load_balancer
@@ -192,6 +191,7 @@ fn compile_load_balancer(
         trusted_proxies: load_balancer.trusted_proxies.clone(),
         forwarded: load_balancer.forwarded.clone(),
         listeners,
+        shift: last.map_or_else(Arc::default, |last| Arc::clone(&last.shift)),
         admissions,
     }
 }

@@ -9,9 +9,11 @@
 mod admission;
 mod compile;
 mod forward;
+mod node_health;
 #[cfg(test)]
 mod sample;
 mod shared;
+mod zonal_shift;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -29,7 +31,9 @@ use crate::tls::{Slot, Terminator};
 
 pub use admission::{Admission, Admissions};
 pub use forward::{Choice, Forward};
+pub use node_health::NodeHealth;
 pub use shared::{Cache, Shared};
+pub use zonal_shift::{Shift, ShiftError};
 
 /// The configuration in force, compiled, with the live state of all targets.
 #[derive(Debug, Default)]
@@ -84,6 +88,7 @@ impl Snapshot {
         for group in self.all_groups() {
             group.take_over(now);
         }
+        self.take_over_shifts(now);
     }
 }
 
@@ -126,6 +131,8 @@ pub struct LoadBalancer {
     pub forwarded: ValidForwarded,
     /// In the order of the configuration.
     pub listeners: Vec<Arc<Listener>>,
+    /// A zone that an operator keeps traffic away from; kept over reloads.
+    pub shift: Arc<Shift>,
     /// The client connections that are open, counted over reloads.
     pub admissions: Arc<Admissions>,
 }

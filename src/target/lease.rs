@@ -33,6 +33,11 @@ impl Lease {
         self.fail_open
     }
 
+    /// Notes that the target failed the request: it answered 5xx, or could not be spoken to.
+    pub fn failed(&self) {
+        self.target.state.fail();
+    }
+
     /// Whether the target has turned unhealthy since it was chosen as a healthy one, or cannot
     /// answer because what runs it is stopped, paused or cut off. One that was told to stop may
     /// still finish.

@@ -6,6 +6,7 @@
 //!
 //! Nothing here does I/O or reads a clock: probes are reported in, time is an argument.
 
+mod conduct;
 mod health;
 mod invalid_state;
 mod lease;
@@ -17,6 +18,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use conduct::Conduct;
 pub use health::{HealthMachine, HealthReason, Outcome, TargetHealth, Thresholds, Transition};
 pub use invalid_state::InvalidState;
 pub use lease::Lease;

@@ -12,8 +12,8 @@ use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use super::{
-    HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetHealth, Thresholds,
-    Transition,
+    Conduct, HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetHealth,
+    Thresholds, Transition,
 };
 
 /// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
@@ -50,6 +50,9 @@ pub struct TargetState {
     in_flight: AtomicU32,
     requests: AtomicU64,
     recalls: AtomicU32,
+    failures: AtomicU64,
+    /// What it takes of its weight in hundredths.
+    part: AtomicU32,
     draining: AtomicBool,
     resolved: ArcSwapOption<SocketAddr>,
     epoch: Arc<Epoch>,
@@ -68,7 +71,11 @@ struct Live {
     /// Registered while no target of its group was healthy.
     founding: bool,
     slow_since: Option<Instant>,
+    conduct: Conduct,
 }
+
+/// All of a target's weight, in hundredths.
+const WHOLE: u32 = 100;
 
 #[derive(Clone, Copy, Debug)]
 struct Drain {
@@ -83,6 +90,8 @@ impl TargetState {
             in_flight: AtomicU32::new(0),
             requests: AtomicU64::new(0),
             recalls: AtomicU32::new(0),
+            failures: AtomicU64::new(0),
+            part: AtomicU32::new(WHOLE),
             draining: AtomicBool::new(false),
             resolved: ArcSwapOption::empty(),
             epoch,
@@ -111,6 +120,39 @@ impl TargetState {
     /// Requests for which the target was chosen since it was registered.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests that the target failed since it was registered: it answered 5xx, or could not be
+    /// spoken to.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// What was found of the target's requests of late.
+    pub fn conduct(&self) -> Conduct {
+        self.live.lock().conduct
+    }
+
+    /// Takes in what has been counted since the last look, and returns what there is.
+    pub fn look(&self) -> Conduct {
+        let finished = self.requests().saturating_sub(u64::from(self.in_flight()));
+        let mut live = self.live.lock();
+        live.conduct.look(finished, self.failures());
+        live.conduct
+    }
+
+    /// Notes what was decided: how the target does, and what it takes of its weight, in hundredths.
+    pub fn judged(&self, conduct: Conduct, part: u32) {
+        self.live.lock().conduct = conduct;
+        if self.part.swap(part, Ordering::AcqRel) != part {
+            self.epoch.advance();
+        }
+    }
+
+    /// What the target takes of its weight, in hundredths: less than 100 while an anomaly is
+    /// mitigated.
+    pub fn part(&self) -> u32 {
+        self.part.load(Ordering::Acquire)
     }
 
     /// Notes that the first probe is on its way.
@@ -288,6 +330,11 @@ impl TargetState {
     /// Only a lease may count.
     pub(super) fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Only a lease may count.
+    pub(super) fn fail(&self) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Makes the locked state visible to picks.

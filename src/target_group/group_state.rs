@@ -4,8 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
 
+use super::ZonalShift;
 use super::standby::Standby;
 use crate::target::{Epoch, Zone};
 
@@ -18,6 +20,8 @@ pub(super) type Turn = Arc<AtomicUsize>;
 pub(super) struct GroupState {
     pub(super) epoch: Arc<Epoch>,
     pub(super) standby: Mutex<Standby>,
+    /// An operator's order for the group's load balancer.
+    pub(super) shift: ArcSwapOption<ZonalShift>,
     turns: Mutex<HashMap<(Entry, PoolName), Turn>>,
 }
 

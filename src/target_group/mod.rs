@@ -9,6 +9,7 @@
 //!
 //! Nothing here probes: outcomes of health checks arrive at the target's state by themselves.
 
+mod anomaly;
 mod eligible;
 mod failover;
 mod group_state;
@@ -25,6 +26,7 @@ mod survey;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod zonal_shift;
 mod zone_weights;
 
 use std::collections::HashMap;
@@ -34,6 +36,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+pub use anomaly::PERIOD as ANOMALY_PERIOD;
 pub use failover::{Failover, Minimum, Standing};
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use matcher::{Matcher, MatcherError};
@@ -44,6 +47,7 @@ pub use settings::{ProtocolVersion, Settings, TargetProtocol, ZonePolicy};
 pub use slow_start::SlowStart;
 pub use standby::{ActiveStandby, FailBack, SwitchKind};
 pub use switch::SwitchError;
+pub use zonal_shift::{AdministrativeOverride, ZonalShift};
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 
 use crate::target::{
@@ -299,9 +303,72 @@ impl TargetGroup {
         survey.standing(&entry)
     }
 
+    /// Evaluates how the targets have treated requests since the last time, and shifts weight away
+    /// from anomalous ones if that is switched on. Returns the targets whose verdict has changed.
+    /// Called every [`ANOMALY_PERIOD`].
+    pub fn evaluate(&self) -> Vec<&Arc<Target>> {
+        if self.settings.protocol != TargetProtocol::Http {
+            return Vec::new();
+        }
+        let (healthy, others): (Vec<_>, Vec<_>) = self
+            .targets
+            .iter()
+            .partition(|target| target.state.health() == TargetHealth::Healthy);
+        let mut changed = Vec::new();
+        for target in others {
+            let mut conduct = target.state.look();
+            conduct.forget();
+            target.state.judged(conduct, 100);
+        }
+        let mut conducts: Vec<_> = healthy.iter().map(|target| target.state.look()).collect();
+        let before: Vec<bool> = conducts.iter().map(|conduct| conduct.anomalous).collect();
+        anomaly::judge(&mut conducts);
+        for ((target, conduct), before) in healthy.into_iter().zip(conducts).zip(before) {
+            let part = match self.settings.anomaly_mitigation {
+                true => anomaly::next_part(target.state.part(), conduct.anomalous),
+                false => 100,
+            };
+            if conduct.anomalous != before {
+                changed.push(target);
+            }
+            target.state.judged(conduct, part);
+        }
+        changed
+    }
+
+    /// Whether the group has as many healthy targets as it takes to tell an anomalous one.
+    pub fn detects_anomalies(&self) -> bool {
+        let healthy = self
+            .health()
+            .filter(|(_, health)| *health == TargetHealth::Healthy);
+        self.settings.protocol == TargetProtocol::Http && healthy.count() >= anomaly::FEWEST_TARGETS
+    }
+
+    /// Keeps traffic away from a zone, or lets it back.
+    pub fn shift(&self, shift: Option<Arc<ZonalShift>>) {
+        let before = self.state.shift.swap(shift.clone());
+        if before != shift {
+            self.state.epoch.advance();
+        }
+    }
+
+    /// Whether traffic is kept away from a zone at `now`, from which, and what that means for its
+    /// targets.
+    pub fn zonal_shift(&self, now: Instant) -> Option<(Zone, AdministrativeOverride)> {
+        let shift = self.state.shift.load_full();
+        let shift = shift.filter(|shift| shift.holds(now))?;
+        let survey = Survey::new(&self.settings, &self.scope, &self.targets, &self.state, now);
+        Some((shift.away_from.clone(), survey.administrative_override()))
+    }
+
     /// How far a target is in slow start at `now`, if it is.
     pub fn slow_start(&self, target: &Target, now: Instant) -> Option<SlowStart> {
         SlowStart::of(&self.settings, &target.state, now)
+    }
+
+    /// What a target takes of its weight at `now`, in hundredths.
+    pub fn share_percent(&self, target: &Target, now: Instant) -> u32 {
+        slow_start::part(&self.settings, &target.state, now).min(target.state.part())
     }
 
     /// Why nothing probes the target, if nothing does.

@@ -18,6 +18,8 @@ pub struct Settings {
     pub version: ProtocolVersion,
     /// How the next target is chosen.
     pub algorithm: Algorithm,
+    /// Whether targets that fail more often than the others get less; only with weighted random.
+    pub anomaly_mitigation: bool,
     /// How the traffic of a node is spread over the zones.
     pub zones: ZonePolicy,
     /// Whether unhealthy targets take requests while too few are healthy (ALB does so).
@@ -55,6 +57,7 @@ impl Settings {
             protocol: TargetProtocol::default(),
             version: ProtocolVersion::default(),
             algorithm: Algorithm::default(),
+            anomaly_mitigation: false,
             zones: ZonePolicy::default(),
             fail_open: true,
             failover: Failover::default(),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::group_state::{Entry, GroupState, PoolName};
 use super::route::{Pool, Route};
 use super::slow_start;
-use super::{PickError, Scope, Settings, Standing, ZonePolicy};
+use super::{AdministrativeOverride, PickError, Scope, Settings, Standing, ZonalShift, ZonePolicy};
 use crate::target::{Target, TargetHealth, Zone};
 
 /// The targets of a group as they are at one moment.
@@ -16,6 +16,8 @@ pub(super) struct Survey<'a> {
     settings: &'a Settings,
     state: &'a GroupState,
     seen: Vec<Seen<'a>>,
+    shift: Option<Arc<ZonalShift>>,
+    administrative_override: AdministrativeOverride,
     now: Instant,
 }
 
@@ -57,7 +59,9 @@ impl<'a> Survey<'a> {
                 health => health,
             };
             let part = match health {
-                TargetHealth::Healthy => slow_start::part(settings, &target.state, now),
+                TargetHealth::Healthy => {
+                    slow_start::part(settings, &target.state, now).min(target.state.part())
+                }
                 _ => WHOLE,
             };
             Seen {
@@ -66,19 +70,53 @@ impl<'a> Survey<'a> {
                 part,
             }
         });
-        Self {
+        let shift = state.shift.load_full();
+        let mut survey = Self {
             settings,
             state,
             seen: seen.collect(),
+            shift: shift.filter(|shift| shift.holds(now)),
+            administrative_override: AdministrativeOverride::None,
             now,
+        };
+        survey.shift_away();
+        survey
+    }
+
+    /// Overrides the targets of the zone that traffic is kept away from.
+    fn shift_away(&mut self) {
+        let Some(shift) = &self.shift else {
+            return;
+        };
+        let is_there = |target: &Target| target.zone.as_ref() == Some(&shift.away_from);
+        let mut elsewhere = self.seen.iter().filter(|seen| !is_there(seen.target));
+        self.administrative_override = match self.settings.zones {
+            ZonePolicy::OwnZone => AdministrativeOverride::ZonalShiftDelegatedToDns,
+            _ if elsewhere.any(|seen| seen.is_admitted(Admission::Healthy)) => {
+                AdministrativeOverride::ZonalShiftActive
+            }
+            _ => AdministrativeOverride::None,
+        };
+        if self.administrative_override == AdministrativeOverride::ZonalShiftActive {
+            for seen in &mut self.seen {
+                if is_there(seen.target) {
+                    seen.health = TargetHealth::Unused;
+                }
+            }
         }
     }
 
-    /// When a share has risen so far that the routes are to be made anew.
+    pub(super) fn administrative_override(&self) -> AdministrativeOverride {
+        self.administrative_override
+    }
+
+    /// When the routes are to be made anew: a share has risen by then, or a shift has ended.
     pub(super) fn until(&self) -> Option<Instant> {
         let rises = self.seen.iter().any(|seen| seen.part < WHOLE);
-        let step = slow_start::step(self.settings).filter(|_| rises)?;
-        Some(self.now + step)
+        let step = slow_start::step(self.settings).filter(|_| rises);
+        let ends = self.shift.as_ref().map(|shift| shift.until);
+        let rises = step.map(|step| self.now + step);
+        rises.into_iter().chain(ends).min()
     }
 
     /// Where requests that enter there go, by the group's zone policy. A node in no zone has no
@@ -90,10 +128,17 @@ impl<'a> Survey<'a> {
             (ZonePolicy::OwnZone, _) => self.own_zone(entry),
             (ZonePolicy::PreferLocal, _) => self.prefer_local(entry),
             (ZonePolicy::Weighted(weights), _) => match weights.table(entry.zone()) {
-                Some(table) => self.weighted(entry, table),
-                None => self.cross_zone(),
+                // Where traffic is kept away from the only zone of a table, all others serve.
+                Some(table) if self.shift.is_none() || self.has_healthy(entry) => {
+                    self.weighted(entry, table)
+                }
+                _ => self.cross_zone(),
             },
         }
+    }
+
+    fn has_healthy(&self, entry: &Entry) -> bool {
+        self.count(|target| self.reaches(entry, target)).0 > 0
     }
 
     /// How the group stands for requests that enter there.

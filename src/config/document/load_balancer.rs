@@ -73,6 +73,9 @@ pub struct LoadBalancer {
     /// grammar of HTTP: "monitor", "defensive" or "strictest".
     #[serde(default)]
     pub desync_mitigation: DesyncMitigation,
+    /// ALB: zonal_shift.config.enabled. Lets an operator keep traffic away from a zone for a while.
+    #[serde(default)]
+    pub zonal_shift: bool,
     /// The most client connections at a time. Default: no limit of its own.
     #[schemars(range(min = 1))]
     #[serde(default)]

@@ -28,6 +28,10 @@ pub struct TargetGroup {
     /// "weighted_random".
     #[serde(default)]
     pub algorithm: Algorithm,
+    /// ALB: load_balancing.algorithm.anomaly_mitigation. Gives targets that fail more often than the
+    /// others less of the traffic. Only with weighted_random.
+    #[serde(default)]
+    pub anomaly_mitigation: bool,
     /// ALB: load_balancing.cross_zone.enabled. When false, a node sends only to its own zone.
     /// "load_balancer" (ALB: use_load_balancer_configuration) leaves it to the load balancer.
     #[serde(default)]

@@ -126,3 +126,16 @@ fn a_target_in_the_zone_all_needs_cross_zone_load_balancing() {
     );
     assert!(told(&node)[0].contains("a node stands in one zone"));
 }
+
+#[test]
+fn anomaly_mitigation_goes_with_weighted_random_only() {
+    let on = "anomaly_mitigation = true";
+    assert_eq!(
+        told_of(on),
+        ["17:22 anomaly mitigation goes with the algorithm `weighted_random` only"]
+    );
+    assert_eq!(
+        told_of(&format!("algorithm = \"weighted_random\"\n{on}")),
+        [""; 0]
+    );
+}

@@ -104,6 +104,7 @@ fn attributes(
         normalize_path: load_balancer.normalize_path,
         http2: load_balancer.http2,
         desync_mitigation: load_balancer.desync_mitigation,
+        zonal_shift: load_balancer.zonal_shift,
         max_connections: load_balancer.max_connections,
         limits: limits(load_balancer, path, report),
     }

@@ -54,6 +54,7 @@ fn one(
     let surroundings = Surroundings::new(config, group, user);
     timeouts(group, path, report);
     let slow_start = slow_start::validate(group, path, report);
+    anomaly_mitigation(group, path, report);
     for_its_protocol(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
     let active_standby = active_standby::validate(group, zones.as_ref(), path, report);
@@ -78,6 +79,7 @@ fn one(
             Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,
             Algorithm::WeightedRandom => balance::Algorithm::WeightedRandom,
         },
+        anomaly_mitigation: group.anomaly_mitigation,
         zones: zones?,
         fail_open: group.fail_open,
         failover,
@@ -132,6 +134,18 @@ fn for_its_protocol(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_
         let message = format!("a target group of protocol {name} has no connections to cut");
         let help = "leave it out: a request that may be repeated goes to another target by itself";
         report.refuse(path.key("on_unhealthy"), message, help);
+    }
+}
+
+fn anomaly_mitigation(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
+    let algorithm = path.key("algorithm");
+    if group.anomaly_mitigation
+        && group.algorithm != Algorithm::WeightedRandom
+        && report.is_untouched(algorithm)
+    {
+        let message = "anomaly mitigation goes with the algorithm `weighted_random` only";
+        let help = "take `algorithm = \"weighted_random\"`, or leave anomaly_mitigation out";
+        report.refuse(path.key("anomaly_mitigation"), message, help);
     }
 }
 

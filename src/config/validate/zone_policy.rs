@@ -16,6 +16,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) load_balancer: Option<&'a str>,
     /// Whether its nodes send to the targets of all zones, unless a group says otherwise.
     pub(super) cross_zone: bool,
+    /// Whether the group's targets stand by for one another.
+    pub(super) standby: bool,
     /// Whether the nodes reach every zone, because one of them, or none, stands in none.
     pub(super) all_zones: bool,
     /// The zones in which the nodes stand.
@@ -33,6 +35,7 @@ impl<'a> Surroundings<'a> {
         let zones_of_targets = group.targets.iter();
         Self {
             load_balancer: load_balancer.map(|balancer| balancer.name.as_str()),
+            standby: group.active_standby.is_some(),
             cross_zone: load_balancer.is_none_or(|balancer| balancer.cross_zone),
             all_zones: nodes.iter().all(|node| node.zone.is_none())
                 || nodes.iter().any(|node| node.zone.is_none()),
@@ -96,8 +99,10 @@ pub(super) fn validate(
 
 /// A node's own zone means nothing where no node has one.
 fn needs_zones(around: &Surroundings<'_>, path: &Path<'_>, setting: &str, report: &mut Report<'_>) {
+    // What an active/standby group makes of it is said there.
     if let Some(load_balancer) = around.load_balancer
         && around.nodes.is_empty()
+        && !around.standby
     {
         report.warn(
             path,

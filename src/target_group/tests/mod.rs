@@ -7,23 +7,26 @@
     reason = "a test may fail loudly"
 )]
 
+mod anomaly;
 mod eligibility;
 mod failover;
 mod properties;
 mod reload;
 mod slow_start;
 mod standby;
+mod zonal_shift;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
 use super::{
-    Failover, Minimum, Moment, PickError, Registration, Scope, Settings, TargetGroup, ZonePolicy,
-    ZoneWeights,
+    AdministrativeOverride, Failover, Minimum, Moment, PickError, Registration, Scope, Settings,
+    TargetGroup, ZonalShift, ZonePolicy, ZoneWeights,
 };
 use crate::balance::Algorithm;
 use crate::target::{
