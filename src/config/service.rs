@@ -16,4 +16,6 @@ pub enum Service {
 pub struct RelaySettings {
     /// A connection on which nothing moves for so long is reset.
     pub idle_timeout: Duration,
+    /// Whether the group is chosen by the name that a TLS client asks for, and TLS passed on.
+    pub passthrough: bool,
 }

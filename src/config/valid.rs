@@ -184,6 +184,10 @@ impl ValidListener {
     /// The application protocols that its TLS clients are offered (ALPN), the preferred one first;
     /// `attributes` are those of its load balancer.
     pub fn application_protocols(&self, attributes: &Attributes) -> Vec<Vec<u8>> {
+        // Only the target knows what it speaks, and none is asked: NLB's ALPN policy None.
+        if let Service::Relay(_) = self.service {
+            return Vec::new();
+        }
         let offered: &[&[u8]] = match attributes.http2 {
             true => &[b"h2", b"http/1.1"],
             false => &[b"http/1.1"],

@@ -51,6 +51,11 @@ impl Ends {
         self.destination
     }
 
+    /// What was negotiated with the client, if it speaks TLS to the node.
+    pub fn tls(&self) -> Option<&Facts> {
+        self.tls.as_deref()
+    }
+
     /// Those of the client whom the peer, a proxy, introduces with `header`.
     pub fn introduced(self, header: &Header) -> Self {
         let Some(ends) = header.ends else {

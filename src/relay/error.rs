@@ -23,6 +23,15 @@ pub(super) enum RelayError {
     /// The connection to the target was not made in time.
     #[error("connecting to the target took too long")]
     TargetConnectTimeout,
+    /// The client closed the connection before it had said which target group it wants.
+    #[error("the client closed the connection before its TLS handshake began")]
+    ClientClosedEarly,
+    /// The client's first message is none of TLS.
+    #[error("the client does not speak TLS")]
+    HelloInvalid,
+    /// The client's first message did not come in time.
+    #[error("the client's TLS handshake did not begin in time")]
+    HelloTimeout,
     /// The client reset the connection.
     #[error("the client reset the connection")]
     ClientReset,
@@ -55,6 +64,9 @@ impl RelayError {
             Self::Unresolved => "TargetNameUnresolved",
             Self::TargetConnect(_) => "TargetConnectionError",
             Self::TargetConnectTimeout => "TargetConnectionTimeout",
+            Self::ClientClosedEarly => "ClientClosedEarly",
+            Self::HelloInvalid => "ClientHelloInvalid",
+            Self::HelloTimeout => "ClientHelloTimeout",
             Self::ClientReset => "ClientReset",
             Self::TargetReset => "TargetReset",
             Self::IdleTimeout => "IdleTimeout",

@@ -91,8 +91,10 @@ pub(super) async fn exchange(
     group: &Group,
     settings: &RelaySettings,
     drain: &CancellationToken,
-    record: &ConnectionRecord<'_>,
+    record: &mut ConnectionRecord<'_>,
 ) -> Result<(), RelayError> {
+    let first = mem::take(&mut record.hello.bytes);
+    let record = &*record;
     let group_settings = group.settings();
     let traffic = &record.traffic;
     traffic.stamp();
@@ -112,8 +114,8 @@ pub(super) async fn exchange(
         figures: [&node.sent_bytes, &relay.sent_bytes],
     };
     let both = both(
-        up.pump(client_reader, target_writer),
-        down.pump(target_reader, client_writer),
+        up.pump(first, client_reader, target_writer),
+        down.pump(Vec::new(), target_reader, client_writer),
     );
     let removed = async {
         drain.cancelled().await;
@@ -168,35 +170,46 @@ struct Direction<'d> {
 }
 
 impl Direction<'_> {
-    /// Passes on all that comes, then says that nothing more will. A buffer is held only while there
-    /// is something in it.
-    async fn pump(self, mut from: Reader<'_>, mut to: Writer<'_>) -> Result<(), Broken> {
+    /// Passes on `first` and all that comes, then says that nothing more will. A buffer is held only
+    /// while there is something in it.
+    async fn pump(
+        self,
+        first: Vec<u8>,
+        mut from: Reader<'_>,
+        mut to: Writer<'_>,
+    ) -> Result<(), Broken> {
+        if !first.is_empty() {
+            self.pass(first, &mut to).await?;
+        }
         loop {
             from.ready().await.map_err(|_| Broken::Source)?;
             let mut buffer = buffers::take();
-            let count = match from.try_read(&mut buffer).await {
+            match from.try_read(&mut buffer).await {
                 Ok(Some(0)) => {
                     buffers::give(buffer);
                     return to.finish().await.map_err(|_| Broken::Sink);
                 }
-                Ok(Some(count)) => count,
-                Ok(None) => {
-                    buffers::give(buffer);
-                    continue;
-                }
+                Ok(Some(_)) => self.pass(buffer, &mut to).await?,
+                Ok(None) => buffers::give(buffer),
                 Err(_) => return Err(Broken::Source),
-            };
-            self.traffic.stamp();
-            if let Some(read) = self.read {
-                read.fetch_add(count as u64, Ordering::Relaxed);
-            }
-            let sent = to.send([&buffer], self.written).await;
-            buffers::give(buffer);
-            sent.map_err(|_| Broken::Sink)?;
-            self.traffic.stamp();
-            for figure in self.figures {
-                figure.inc_by(count as u64);
             }
         }
+    }
+
+    /// Passes on what is in a buffer.
+    async fn pass(&self, buffer: Vec<u8>, to: &mut Writer<'_>) -> Result<(), Broken> {
+        let count = buffer.len() as u64;
+        self.traffic.stamp();
+        if let Some(read) = self.read {
+            read.fetch_add(count, Ordering::Relaxed);
+        }
+        let sent = to.send([&buffer], self.written).await;
+        buffers::give(buffer);
+        sent.map_err(|_| Broken::Sink)?;
+        self.traffic.stamp();
+        for figure in self.figures {
+            figure.inc_by(count);
+        }
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! One connection from its first byte to its last, forwarded whole.
 //!
-//! What a TCP listener does: [`Relay::serve`] chooses a group, `reach` finds a target that takes the
+//! What a TCP or TLS listener does: [`Relay::serve`] chooses a group, `reach` finds a target that takes the
 //! connection, `exchange` passes bytes both ways until both sides have finished, one breaks, nothing
 //! moves any more, or the target or the listener is taken away. Dropping the `record` writes the access
 //! log and the metrics. What is said on the connection is nobody's question here.
@@ -9,6 +9,8 @@
 //!
 //! * A connection that does not end in order is reset on both sides, never closed: nobody must take a
 //!   stream that was cut for one that was complete.
+//! * A client of a TLS listener that ends TLS is offered no application protocol (ALPN), for nobody
+//!   here knows what the target speaks. Passed through, it asks the target itself.
 //! * A target that is deregistered keeps its connections for the deregistration delay, and so does a
 //!   listener that is removed by a reload. A shutdown ends them at its deadline.
 //! * A target that turns unhealthy loses its connections at once, unless the group says
@@ -16,6 +18,7 @@
 
 mod error;
 mod exchange;
+mod hello;
 mod reach;
 mod record;
 mod watch;
@@ -28,10 +31,13 @@ use tokio_util::sync::CancellationToken;
 use crate::access_log::LogBuffer;
 use crate::config::RelaySettings;
 use crate::net::Stream;
+use crate::routing::{Fields, RequestView, Scheme};
 use crate::snapshot::{Action, Entrance, Group};
+use crate::tls::Facts;
 
 use error::RelayError;
 use exchange::exchange;
+use hello::hear;
 use reach::reach;
 use record::ConnectionRecord;
 
@@ -42,7 +48,7 @@ pub struct Relay {
 }
 
 /// The two ends of a client's connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Ends {
     /// The client's address.
     pub client: SocketAddr,
@@ -50,6 +56,8 @@ pub struct Ends {
     pub node: SocketAddr,
     /// Where the client connected to: the node, or a proxy before it that says so.
     pub destination: SocketAddr,
+    /// What was negotiated with the client, if its TLS ends here.
+    pub tls: Option<Facts>,
 }
 
 impl Relay {
@@ -85,7 +93,11 @@ async fn forward<'r>(
     record: &mut ConnectionRecord<'r>,
 ) -> Result<(), RelayError> {
     let entrance = record.entrance;
-    let group = choose(entrance).ok_or(RelayError::NoGroup)?;
+    if settings.passthrough {
+        let limit = entrance.load_balancer.attributes.tls_handshake_timeout;
+        record.hello = hear(client, limit).await?;
+    }
+    let group = choose(record).ok_or(RelayError::NoGroup)?;
     record.group = Some(group);
     let mut target = reach(entrance, group, record).await?;
     record.reached(&target);
@@ -94,11 +106,32 @@ async fn forward<'r>(
     outcome
 }
 
-/// The group that takes the next connection. None only if the listener has an action that a checked
+/// The group that takes the connection. None only if the listener has an action that a checked
 /// configuration does not give to it.
-fn choose(entrance: &Entrance) -> Option<&Group> {
-    match entrance.listener.rules.default_action() {
+fn choose<'r>(record: &ConnectionRecord<'r>) -> Option<&'r Group> {
+    let entrance = record.entrance;
+    let name = record.hello.server_name.as_deref();
+    let view = RequestView {
+        method: "",
+        scheme: Scheme::Https,
+        host: name.unwrap_or_default(),
+        port: record.ends.node.port(),
+        path: "/",
+        query: None,
+        source: record.ends.client.ip(),
+        fields: &NoFields,
+    };
+    match entrance.listener.rules.find(&view).action {
         Action::Forward(forward) => forward.choose().map(|group| &**group),
         Action::Redirect(_) | Action::FixedResponse(_) => None,
+    }
+}
+
+/// A connection has no header fields that anybody could see.
+struct NoFields;
+
+impl Fields for NoFields {
+    fn any(&self, _: &str, _: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+        false
     }
 }

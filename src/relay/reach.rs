@@ -113,7 +113,6 @@ async fn connect(
 ) -> Result<Stream, RelayError> {
     let address = lease.socket_address().ok_or(RelayError::Unresolved)?;
     record.target = Some(address);
-    let ends = record.ends;
     let watch = Watch {
         lease,
         must_be_healthy: true,
@@ -121,7 +120,7 @@ async fn connect(
     let limit = group.settings().connect_timeout;
     tokio::select! {
         biased;
-        connected = timeout(limit, introduced(address, group, &ends)) => match connected {
+        connected = timeout(limit, introduced(address, group, &record.ends)) => match connected {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(RelayError::TargetConnect(error)),
             Err(_) => Err(RelayError::TargetConnectTimeout),

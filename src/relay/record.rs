@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Ends;
 use super::error::RelayError;
 use super::exchange::Traffic;
+use super::hello::Hello;
 use super::reach::Reached;
 use crate::access_log::{ConnectionEntry, ConnectionKind, LogBuffer};
 use crate::metrics::TargetMetrics;
@@ -29,6 +30,8 @@ pub(super) struct ConnectionRecord<'r> {
     /// The target that was tried last.
     pub(super) target: Option<SocketAddr>,
     pub(super) traffic: Traffic,
+    /// What the client of a listener that passes TLS through said first.
+    pub(super) hello: Hello,
     reached: Option<Arc<TargetMetrics>>,
     error: Option<&'static str>,
 }
@@ -44,6 +47,7 @@ impl<'r> ConnectionRecord<'r> {
             group: None,
             target: None,
             traffic: Traffic::new(now),
+            hello: Hello::default(),
             reached: None,
             error: Some(SHUTDOWN),
         }
@@ -75,23 +79,31 @@ impl Drop for ConnectionRecord<'_> {
         if self.ends.client.is_ipv6() {
             self.entrance.metrics.ipv6_bytes.inc_by(received + sent);
         }
+        let tls = self.ends.tls.as_ref();
+        let protocol = tls.and_then(|tls| tls.protocol.as_deref());
         self.log.write_connection(&ConnectionEntry {
-            kind: ConnectionKind::Tcp,
+            kind: match self.entrance.listener.protocol() {
+                "TLS" => ConnectionKind::Tls,
+                _ => ConnectionKind::Tcp,
+            },
             time: creation_time + took,
             elb: &self.entrance.load_balancer.name,
             listener: self.ends.node,
             client: self.ends.client,
             target: self.target,
             connection_time: took,
-            tls_handshake_time: None,
+            tls_handshake_time: tls.map(|tls| tls.took),
             received_bytes: received,
             sent_bytes: sent,
-            chosen_certificate: None,
-            tls_cipher: None,
-            tls_protocol: None,
-            domain_name: None,
-            alpn: None,
-            alpn_offered: None,
+            chosen_certificate: tls.and_then(|tls| tls.certificate.as_deref()),
+            tls_cipher: tls.map(|tls| tls.cipher),
+            tls_protocol: tls.map(|tls| tls.version),
+            domain_name: match tls {
+                Some(tls) => tls.server_name.as_deref(),
+                None => self.hello.server_name.as_deref(),
+            },
+            alpn: protocol.and_then(|name| std::str::from_utf8(name).ok()),
+            alpn_offered: self.hello.protocols.as_deref(),
             creation_time,
             target_group: self.group.map(|group| &*group.settings().name),
             error_reason: self.error,

@@ -165,6 +165,7 @@ fn relayed(ends: &proxy::Ends) -> relay::Ends {
         client: ends.client(),
         node: ends.node(),
         destination: ends.destination(),
+        tls: ends.tls().cloned(),
     }
 }
 

@@ -184,6 +184,7 @@ impl Listener {
         match (self.service, self.is_secure) {
             (Service::Http, false) => "HTTP",
             (Service::Http, true) => "HTTPS",
+            (Service::Relay(settings), false) if settings.passthrough => "TLS",
             (Service::Relay(_), false) => "TCP",
             (Service::Relay(_), true) => "TLS",
         }

@@ -16,3 +16,4 @@ mod ends;
 mod scene;
 mod standby;
 mod targets;
+mod tls;

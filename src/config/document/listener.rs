@@ -14,22 +14,26 @@ use crate::config::value::Span;
 pub struct Listener {
     /// The port, on every node of the load balancer. 0 lets the system choose (tests).
     pub port: u16,
-    /// The protocol: "HTTP", "HTTPS", or "TCP", which forwards connections whole to groups of
-    /// protocol TCP.
+    /// The protocol: "HTTP", "HTTPS", or "TCP" and "TLS", which forward connections whole to groups
+    /// of protocol TCP.
     #[serde(default)]
     pub protocol: ListenerProtocol,
     /// Whose connections begin with a PROXY protocol header. Default: nobody's.
     #[serde(default)]
     pub proxy_protocol: Option<ProxyProtocol>,
-    /// NLB: tcp.idle_timeout.seconds, 60s-6000s; for TCP listeners alone. A connection on which
+    /// NLB: tcp.idle_timeout.seconds, 60s-6000s; for TCP and TLS listeners. A connection on which
     /// nothing moves is reset. Default: 350s.
     #[serde(default)]
     pub idle_timeout: Option<Span>,
-    /// HTTPS: the certificates. The first is the default one; of the others each client is shown the
+    /// TLS: "terminate", which decrypts and needs `certificates`, or "passthrough", which does not: rules
+    /// with the condition `host` choose the group by the name that a client asks for (SNI).
+    #[serde(default)]
+    pub tls_mode: Option<TlsMode>,
+    /// HTTPS and TLS: the certificates. The first is the default one; of the others each client is shown the
     /// best that it supports of those made out to the name that it asks for (SNI).
     #[serde(default)]
     pub certificates: Vec<ListenerCertificate>,
-    /// ALB: SslPolicy. HTTPS: versions and ciphers, by AWS's name for the set, such as
+    /// ALB: SslPolicy. HTTPS and TLS: versions and ciphers, by AWS's name for the set, such as
     /// "ELBSecurityPolicy-TLS13-1-3-2021-06". Of a policy that is not safe throughout, the safe part is
     /// served, and what is missing is said. Default:
     /// "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", as ALB's console proposes.
@@ -55,6 +59,31 @@ pub enum ListenerProtocol {
     /// HTTP over TLS.
     #[serde(rename = "HTTPS")]
     Https,
+    /// Whatever is spoken over TLS.
+    #[serde(rename = "TLS")]
+    Tls,
+}
+
+/// What a TLS listener does with the TLS of its clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// Ends it: targets get what is inside.
+    #[default]
+    Terminate,
+    /// Passes it on as it is.
+    Passthrough,
+}
+
+impl Listener {
+    /// Whether it ends the TLS of its clients.
+    pub(in crate::config) fn ends_tls(&self) -> bool {
+        match self.protocol {
+            ListenerProtocol::Https => true,
+            ListenerProtocol::Tls => self.tls_mode.unwrap_or_default() == TlsMode::Terminate,
+            ListenerProtocol::Http | ListenerProtocol::Tcp => false,
+        }
+    }
 }
 
 /// A rule: priority, conditions (all must match; of a condition's values one), one action.

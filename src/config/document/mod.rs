@@ -30,7 +30,7 @@ pub use certificate::{ListenerCertificate, Tls};
 pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};
-pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule};
+pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule, TlsMode};
 pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, Node, NormalizePath,
 };

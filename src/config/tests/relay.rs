@@ -131,8 +131,8 @@ fn active_and_standby_targets_have_priorities() {
         ["11:18 warning: all targets have the same priority: none stands by"]
     );
     assert_eq!(
-        with(pair, "active_standby = {}\ncross_zone = false"),
-        ["11:18 active targets take the traffic of all nodes"]
+        with(pair, "active_standby = {}\ncross_zone = false")[0],
+        "11:18 active targets take the traffic of all nodes"
     );
     assert_eq!(
         with(pair, "active_standby = {}\non_unhealthy = \"keep\""),
@@ -152,4 +152,30 @@ fn connections_are_cut_and_requests_kept_when_others_become_active() {
     let http = relayed.replace("protocol = \"TCP\"\n", "");
     assert_eq!(cut(&http), Some(false));
     assert_eq!(cut(DATABASE), None);
+}
+
+#[test]
+fn a_tls_listener_passes_through_by_name_or_has_certificates() {
+    let tls = DATABASE.replacen("protocol = \"TCP\"", "protocol = \"TLS\"", 1);
+    assert_eq!(
+        told(&tls),
+        ["3:1 a listener that ends TLS needs a certificate"]
+    );
+    let passing = tls.replace("\"TLS\"\n", "\"TLS\"\ntls_mode = \"passthrough\"\n");
+    let rule = |condition: &str| {
+        let rule = format!(
+            "[[load_balancer.listener.rule]]\npriority = 1\n{condition}\nforward = \"mariadb\"\n\n[[target_group]]"
+        );
+        told(&passing.replace("[[target_group]]", &rule))
+    };
+    assert_eq!(rule("host = [\"*.example.com\"]"), [""; 0]);
+    assert_eq!(
+        rule("path = [\"/\"]"),
+        ["9:1 only the name that a client asks for is seen of a TLS connection"]
+    );
+    let tcp = DATABASE.replace("port = 3306", "port = 3306\ntls_mode = \"passthrough\"");
+    assert_eq!(
+        told(&tcp),
+        ["5:12 `tls_mode` is for listeners of protocol TLS"]
+    );
 }

@@ -95,7 +95,7 @@ fn redirect(
     let scheme = match listener.protocol {
         ListenerProtocol::Https => Scheme::Https,
         // What a TCP listener says of requests is refused elsewhere.
-        ListenerProtocol::Http | ListenerProtocol::Tcp => Scheme::Http,
+        ListenerProtocol::Http | ListenerProtocol::Tcp | ListenerProtocol::Tls => Scheme::Http,
     };
     let mut status = redirect.status;
     let mut settings = RedirectSettings {

@@ -48,7 +48,9 @@ pub(super) fn validate(
             ListenerProtocol::Http | ListenerProtocol::Https => {
                 listener_of(listener, user, &path, groups, report)
             }
-            ListenerProtocol::Tcp => relay::validate(listener, user, &path, groups, report),
+            ListenerProtocol::Tcp | ListenerProtocol::Tls => {
+                relay::validate(listener, user, &path, groups, report)
+            }
         };
         valid.extend(checked.map(|listener| ValidListener {
             rules: listener.rules.reading(reading),
@@ -65,6 +67,14 @@ fn listener_of(
     groups: &mut Groups<'_>,
     report: &mut Report<'_>,
 ) -> Option<ValidListener> {
+    if listener.tls_mode.is_some() {
+        let message = "`tls_mode` is for listeners of protocol TLS";
+        report.refuse(
+            path.key("tls_mode"),
+            message,
+            "an HTTPS listener always ends TLS",
+        );
+    }
     if listener.idle_timeout.is_some() {
         let message = "an HTTP listener has no idle timeout of its own";
         let help = "write it as `idle_timeout` of the load balancer";

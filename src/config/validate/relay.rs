@@ -1,19 +1,21 @@
 //! Listeners that forward connections whole: what they may say, which is less.
 
+use std::collections::BTreeMap;
+
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{action, proxy_protocol, range, tls};
-use crate::config::document::Listener;
+use super::{action, proxy_protocol, range, rule, tls};
+use crate::config::document::{Listener, ListenerProtocol};
 use crate::config::path::Path;
 use crate::config::valid::{ValidAction, ValidListener};
 use crate::config::value::Span;
 use crate::config::{RelaySettings, Service};
-use crate::routing::RuleTable;
+use crate::routing::{Condition, Rule, RuleTable};
 
 /// NLB's default.
 const IDLE_TIMEOUT: Span = Span::from_secs(350);
 
-/// Checks a TCP listener.
+/// Checks a TCP or TLS listener.
 pub(super) fn validate(
     listener: &Listener,
     user: &User,
@@ -27,14 +29,18 @@ pub(super) fn validate(
     };
     let proxy_protocol = (listener.proxy_protocol.as_ref())
         .and_then(|settings| proxy_protocol::validate(settings, path, report));
+    if listener.protocol == ListenerProtocol::Tcp && listener.tls_mode.is_some() {
+        let message = "`tls_mode` is for listeners of protocol TLS";
+        report.refuse(path.key("tls_mode"), message, "write protocol = \"TLS\"");
+    }
     let idle_timeout = listener.idle_timeout.unwrap_or(IDLE_TIMEOUT);
     let key = path.key("idle_timeout");
     range::duration(report, &key, idle_timeout, &range::RELAY_IDLE_TIMEOUT);
-    if !listener.rule.is_empty() {
-        let message = "a TCP listener has no rules: it does not look into what it forwards";
-        let help = "its default action forwards all connections, also to several groups by weight";
-        report.refuse(path.key("rule"), message, help);
-    }
+    let passthrough = listener.protocol == ListenerProtocol::Tls && !listener.ends_tls();
+    let rules = match passthrough {
+        true => by_name(listener, &user, path, groups, report),
+        false => none(listener, path, report),
+    };
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
@@ -49,10 +55,55 @@ pub(super) fn validate(
         proxy_protocol,
         service: Service::Relay(RelaySettings {
             idle_timeout: idle_timeout.0,
+            passthrough,
         }),
         tls: tls::validate(listener, path, report),
-        rules: RuleTable::new(Vec::new(), default?).ok()?,
+        rules: RuleTable::new(rules, default?).ok()?,
     })
+}
+
+/// The rules of a listener that does not look into what it forwards.
+fn none(listener: &Listener, path: &Path<'_>, report: &mut Report<'_>) -> Vec<Rule<ValidAction>> {
+    if !listener.rule.is_empty() {
+        let message = "a TCP listener has no rules: it does not look into what it forwards";
+        let help = "its default action forwards all connections, also to several groups by weight";
+        report.refuse(path.key("rule"), message, help);
+    }
+    Vec::new()
+}
+
+/// The rules that choose a group by the name that a TLS client asks for.
+fn by_name(
+    listener: &Listener,
+    user: &User,
+    path: &Path<'_>,
+    groups: &mut Groups<'_>,
+    report: &mut Report<'_>,
+) -> Vec<Rule<ValidAction>> {
+    let path = path.key("rule");
+    let mut priorities = BTreeMap::new();
+    let mut rules = Vec::with_capacity(listener.rule.len());
+    for (index, document) in listener.rule.iter().enumerate() {
+        let path = path.index(index);
+        if let Some(first) = priorities.insert(document.priority, index) {
+            let message = format!("rule[{first}] has priority {}, too", document.priority);
+            let help = "each rule has a priority of its own; the lowest is tried first";
+            report.refuse(path.key("priority"), message, help);
+        }
+        let rule = rule::validate(document, listener, user, &path, groups, report);
+        let Some(rule) = rule else {
+            continue;
+        };
+        let is_name = |condition: &Condition| matches!(condition, Condition::HostHeader(_));
+        if !rule.conditions().iter().all(is_name) || rule.transforms().is_some() {
+            let message = "only the name that a client asks for is seen of a TLS connection";
+            report.refuse(path, message, "keep `host` alone, and `forward`");
+        }
+        if forward_only(rule.action().clone(), &path, report).is_some() {
+            rules.push(rule);
+        }
+    }
+    rules
 }
 
 /// The action, unless it answers requests.

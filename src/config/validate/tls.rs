@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::report::Report;
-use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
+use crate::config::document::{Config, Listener, ListenerCertificate};
 use crate::config::path::Path;
 use crate::config::valid::{ValidCertificate, ValidTls};
 use crate::tls::{Files, Policy, PolicyError};
@@ -17,21 +17,22 @@ pub(super) fn validate(
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Option<ValidTls> {
-    if listener.protocol != ListenerProtocol::Https {
+    if !listener.ends_tls() {
         let written = [
             ("certificates", !listener.certificates.is_empty()),
             ("ssl_policy", listener.ssl_policy.is_some()),
         ];
         for (key, _) in written.into_iter().filter(|(_, written)| *written) {
-            let message = format!("`{key}` is for listeners that speak TLS");
-            report.refuse(path.key(key), message, "write protocol = \"HTTPS\"");
+            let message = format!("`{key}` is for listeners that end TLS");
+            let help = "write protocol = \"HTTPS\", or \"TLS\" without passthrough";
+            report.refuse(path.key(key), message, help);
         }
         return None;
     }
     if listener.certificates.is_empty() && report.is_untouched(path.key("certificates")) {
         let help = "add certificates = [{ certificate = \"site.pem\", private_key = \"site.key\" }]; \
                     `elbow cert` makes some for a lab";
-        report.refuse(path, "an HTTPS listener needs a certificate", help);
+        report.refuse(path, "a listener that ends TLS needs a certificate", help);
     }
     let places = path.key("certificates");
     let certificates = listener.certificates.iter().enumerate();
