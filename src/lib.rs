@@ -110,7 +110,8 @@
 //!   a mode lets through is said anew in its strict form before anything else looks at it: no rule
 //!   and no target ever sees bytes that have two readings (`proxy::desync`, `http1::rewrite`).
 //! * TLS is rustls, so there is no TLS before 1.2 and no cipher without forward secrecy. AWS's policies
-//!   keep their names; what of one is not served is a warning ([`tls::Policy`]).
+//!   keep their names; what of one is not served is a warning ([`tls::Policy`]). Targets must show a
+//!   certificate that is believed, unless `verify = false` asks for ALB's way; probes believe any.
 //! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
 //! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has

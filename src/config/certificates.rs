@@ -6,28 +6,39 @@ use std::time::{Duration, SystemTime};
 
 use super::problem::Problem;
 use super::valid::{ValidCertificate, ValidConfig};
-use crate::tls::{Certificate, CertificateError, Files, Part, Slot};
+use crate::tls::{Certificate, CertificateError, Connector, Files, Part, Slot};
 
 /// A certificate that expires sooner than this is worth a warning: who renews automatically does so
 /// earlier.
 const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// The certificates of a configuration. Listeners that name the same files share them.
+/// The certificates of a configuration. Listeners that name the same files share them. Beside them
+/// stand the authorities that target groups believe.
 #[derive(Clone, Debug, Default)]
-pub struct LoadedCertificates(BTreeMap<(Arc<str>, Files), Arc<Slot>>);
+pub struct LoadedCertificates {
+    listeners: BTreeMap<(Arc<str>, Files), Arc<Slot>>,
+    groups: BTreeMap<Arc<str>, Arc<Connector>>,
+}
 
 impl LoadedCertificates {
     /// Where that certificate is.
     pub fn slot(&self, certificate: &ValidCertificate) -> Option<&Arc<Slot>> {
-        self.0.get(&key(certificate))
+        self.listeners.get(&key(certificate))
+    }
+
+    /// What connects to the targets of groups over TLS.
+    pub fn connectors(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Connector>)> {
+        self.groups.iter()
     }
 }
 
-/// Reads all that `valid` names and that is not `known`. Blocks: the files may lie on a network. The
-/// problems have a path, and no location yet; if one is an error, there is a certificate less.
+/// Reads all that `valid` names; what is `known` already only when it is to be read `anew`. Blocks: the
+/// files may lie on a network. The problems have a path, and no location yet; if one is an error, there
+/// is a certificate less.
 pub(super) fn load(
     valid: &ValidConfig,
     known: &LoadedCertificates,
+    anew: bool,
     now: SystemTime,
 ) -> (LoadedCertificates, Vec<Problem>) {
     let mut loaded = LoadedCertificates::default();
@@ -35,11 +46,11 @@ pub(super) fn load(
     let listeners = valid.load_balancers.iter().flat_map(|lb| &lb.listeners);
     let tls = listeners.filter_map(|listener| listener.tls.as_ref());
     for wanted in tls.flat_map(|tls| &tls.certificates) {
-        if loaded.0.contains_key(&key(wanted)) {
+        if loaded.listeners.contains_key(&key(wanted)) {
             continue;
         }
-        if let Some(slot) = known.slot(wanted) {
-            loaded.0.insert(key(wanted), Arc::clone(slot));
+        if let Some(slot) = known.slot(wanted).filter(|_| !anew) {
+            loaded.listeners.insert(key(wanted), Arc::clone(slot));
             continue;
         }
         match wanted.files.load() {
@@ -47,10 +58,34 @@ pub(super) fn load(
                 problems.extend(doubts(wanted, &certificate, now));
                 let name = Arc::clone(&wanted.name);
                 let slot = Slot::with(name, Some(wanted.files.clone()), certificate);
-                loaded.0.insert(key(wanted), Arc::new(slot));
+                loaded.listeners.insert(key(wanted), Arc::new(slot));
             }
             Err(error) => problems.push(refused(wanted, &error)),
         }
+    }
+    for (index, group) in valid.target_groups.iter().enumerate() {
+        let Some(settings) = &group.tls else {
+            continue;
+        };
+        let name = &group.settings.name;
+        // Who keeps it keeps its connections and sessions. The system's authorities hardly change.
+        let same = known.groups.get(name).filter(|known| {
+            known.settings() == settings && (!anew || settings.authorities.is_none())
+        });
+        let connector = match same {
+            Some(same) => Arc::clone(same),
+            None => match Connector::new(settings.clone()) {
+                Ok(connector) => Arc::new(connector),
+                Err(error) => {
+                    let path = format!("target_group[{index}].tls.ca");
+                    let help =
+                        "write the path of a PEM file, or install the package ca-certificates";
+                    problems.push(Problem::error(path, error.to_string()).with_help(help));
+                    continue;
+                }
+            },
+        };
+        loaded.groups.insert(Arc::clone(name), connector);
     }
     (loaded, problems)
 }

@@ -52,7 +52,7 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
         return report;
     };
     let (config, found) =
-        match load_certificates(&valid, &LoadedCertificates::default(), text, name) {
+        match load_certificates(&valid, &LoadedCertificates::default(), true, text, name) {
             Ok((_, doubts)) => (Some(valid), doubts),
             Err(problems) => (None, problems),
         };
@@ -64,8 +64,8 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
     }
 }
 
-/// Reads the certificates that a configuration names, but for those that are `known`; `text` is what it
-/// was made of. Blocks: the files may lie on a network. Returns warnings beside them, for example of
+/// Reads the certificates that a configuration names, those that are `known` only `anew`; `text` is what
+/// it was made of. Blocks: the files may lie on a network. Returns warnings beside them, for example of
 /// those that expire.
 ///
 /// # Errors
@@ -74,10 +74,11 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
 pub fn load_certificates(
     valid: &ValidConfig,
     known: &LoadedCertificates,
+    anew: bool,
     text: &str,
     name: &str,
 ) -> Result<(LoadedCertificates, Problems), Problems> {
-    let (loaded, mut found) = certificates::load(valid, known, SystemTime::now());
+    let (loaded, mut found) = certificates::load(valid, known, anew, SystemTime::now());
     locate(&Source::new(text), &mut found);
     let problems = Problems::new(name, found);
     match problems.has_errors() {

@@ -17,7 +17,7 @@ use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, Registration, Settings};
-use crate::tls::{Files, Policy};
+use crate::tls::{ConnectorSettings, Files, Policy};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -235,6 +235,8 @@ pub struct ValidTargetGroup {
     pub settings: Settings,
     /// How its targets are probed.
     pub health_check: HealthCheck,
+    /// How its targets are believed over TLS; none means they speak none.
+    pub tls: Option<ConnectorSettings>,
     /// Its targets; their keys are unique.
     pub registrations: Vec<Registration>,
     /// The load balancer that uses it; none means that no rule names it.

@@ -345,6 +345,7 @@ mod tests {
         };
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let group = Group {
+            connector: None,
             target_group: TargetGroup::new(
                 Settings::new(&name),
                 vec![registration],

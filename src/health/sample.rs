@@ -48,6 +48,7 @@ pub(super) fn assign(target: Arc<Target>, check: HealthCheck) -> Assignment {
     let settings = Settings::new("wordpress");
     let now = Instant::now();
     let group = Group {
+        connector: None,
         target_group: TargetGroup::new(settings, Vec::new(), Scope::All, None, now),
         health_check: Arc::clone(&check),
         load_balancer: Some("wp-elb".into()),

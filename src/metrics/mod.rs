@@ -242,6 +242,7 @@ mod tests {
             "NewConnectionCount",
             "RejectedConnectionCount",
             "ClientTLSNegotiationErrorCount",
+            "TargetTLSNegotiationErrorCount",
             "ProcessedBytes",
             "IPv6ProcessedBytes",
             "IPv6RequestCount",

@@ -137,6 +137,8 @@ pub struct TargetMetrics {
     pub response_time: Histogram,
     /// Connections that could not be made (those of probes are not counted).
     pub connection_errors: IntCounter,
+    /// TLS handshakes with targets that did not succeed.
+    pub tls_negotiation_errors: IntCounter,
     /// Requests sent to any target, healthy or not, because too few were healthy.
     pub unhealthy_routing_requests: IntCounter,
     /// Requests that met a connection which the target had closed, and were sent again on a fresh
@@ -165,6 +167,7 @@ impl TargetMetrics {
             requests: rows.row(&families.requests, &[]),
             response_time: rows.row(&families.response_time, &[]),
             connection_errors: rows.row(&families.connection_errors, &[]),
+            tls_negotiation_errors: rows.row(&families.tls_negotiation_errors, &[]),
             unhealthy_routing_requests: rows.row(&families.unhealthy_routing_requests, &[]),
             stale_reuse: rows.row(&families.stale_reuse, &[]),
             connections_opened: rows.row(&families.connections_opened, &[]),
@@ -214,6 +217,7 @@ pub(super) struct Families {
     responses: IntCounterVec,
     response_time: HistogramVec,
     connection_errors: IntCounterVec,
+    tls_negotiation_errors: IntCounterVec,
     unhealthy_routing_requests: IntCounterVec,
     retries: IntCounterVec,
     stale_reuse: IntCounterVec,
@@ -247,6 +251,12 @@ impl Families {
                 "elbow_target_response_time_seconds",
                 "From the request sent to the first byte of the response. ALB: TargetResponseTime.",
                 &RESPONSE_TIME,
+            )?,
+            tls_negotiation_errors: r.counter(
+                "elbow_target_tls_negotiation_errors_total",
+                "TLS handshakes with targets that did not succeed, without those of probes. \
+                 ALB: TargetTLSNegotiationErrorCount.",
+                &[],
             )?,
             connection_errors: r.counter(
                 "elbow_target_connection_errors_total",

@@ -7,11 +7,14 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicU64;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::ends::Ends;
 use crate::net::Stream;
 use crate::proxy_protocol::{self, Version};
+use crate::tls::Secure;
 
 /// What a connection is known by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +22,8 @@ pub(super) struct Destination {
     /// First, for it decides the order: all that was made for one client lies together.
     pub(super) introduction: Option<Introduction>,
     pub(super) address: SocketAddr,
+    /// The TLS that is spoken there, if any.
+    pub(super) secure: Option<Secure>,
 }
 
 /// What the target is told first.
@@ -44,6 +49,7 @@ impl Introduction {
         Destination {
             introduction: Some(self),
             address: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            secure: None,
         }
     }
 }
@@ -54,22 +60,33 @@ impl Destination {
         Self {
             introduction: version.map(|version| Introduction::new(version, ends)),
             address,
+            secure: None,
         }
+    }
+
+    /// The same over TLS, if that is given.
+    pub(super) fn with_tls(self, secure: Option<Secure>) -> Self {
+        Self { secure, ..self }
     }
 
     /// Connects, and introduces the client.
     ///
     /// # Errors
     ///
-    /// The target refuses, cannot be reached, or has closed the connection at once.
+    /// The target refuses, cannot be reached, or has closed the connection at once; over TLS also a
+    /// [`HandshakeError`](crate::net::HandshakeError), within an error of the kind `Other`.
     pub(super) async fn connect(&self) -> io::Result<Stream> {
-        let mut stream = Stream::connect(self.address).await?;
+        let mut tcp = TcpStream::connect(self.address).await?;
         if let Some(Introduction { version, ends }) = &self.introduction {
             let mut header = Vec::new();
             version.write(&mut header, Some(ends));
-            let (_, mut writer) = stream.split();
-            writer.send([&header], &AtomicU64::new(0)).await?;
+            tcp.write_all(&header).await?;
         }
-        Ok(stream)
+        let Some(Secure { connector, name }) = &self.secure else {
+            return Ok(Stream::new(tcp));
+        };
+        // Boxed, so that plain connections do not keep room for it.
+        let shaken = Box::pin(Stream::secure(tcp, connector.config(), name.clone()));
+        shaken.await.map_err(io::Error::other)
     }
 }

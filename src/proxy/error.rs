@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::http1::{BodyError, HeadError};
+use crate::net::HandshakeError;
 use crate::routing::TransformError;
 use crate::target_group::PickError;
 
@@ -63,6 +64,9 @@ pub enum ProxyError {
     /// The target refused the connection or could not be reached.
     #[error("no connection to the target: {0}")]
     TargetConnect(#[source] io::Error),
+    /// The TLS handshake with the target failed.
+    #[error("no TLS session with the target: {0}")]
+    TargetTls(#[source] HandshakeError),
     /// The connection to the target was not made in time.
     #[error("connecting to the target took too long")]
     TargetConnectTimeout,
@@ -128,6 +132,7 @@ impl ProxyError {
             Self::TargetConnectTimeout | Self::TargetTimeout | Self::DeadlineExceeded => 504,
             Self::Unresolved
             | Self::TargetConnect(_)
+            | Self::TargetTls(_)
             | Self::TargetClosed
             | Self::TargetRefused
             | Self::TargetUnhealthy
@@ -156,6 +161,7 @@ impl ProxyError {
             Self::NoTarget(error) => error.as_str(),
             Self::Unresolved => "TargetNameUnresolved",
             Self::TargetConnect(_) => "TargetConnectionError",
+            Self::TargetTls(_) => "TargetTlsNegotiationError",
             Self::TargetConnectTimeout => "TargetConnectionTimeout",
             Self::TargetClosed => "TargetClosed",
             Self::TargetRefused => "TargetRefusedRequest",
@@ -252,6 +258,7 @@ mod tests {
             (E::NoListener, 503, Fault::Balancer),
             (E::Unresolved, 502, Fault::Target),
             (E::TargetConnect(refused()), 502, Fault::Target),
+            (E::TargetTls(HandshakeError::Closed), 502, Fault::Target),
             (E::TargetConnectTimeout, 504, Fault::Target),
             (E::TargetClosed, 502, Fault::Target),
             (E::TargetRefused, 502, Fault::Target),

@@ -27,10 +27,12 @@ use super::upload::{Upload, UploadEnd};
 use super::wire::Wire;
 use super::{After, Proxy, buffers};
 use crate::metrics::{CloseReason, TargetMetrics};
+use crate::net::HandshakeError;
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
 use crate::target_group::Moment;
-use crate::target_group::ProtocolVersion;
+use crate::target_group::{ProtocolVersion, TargetProtocol};
+use crate::tls::Secure;
 
 /// A failed attempt, and how far it came.
 #[derive(Debug)]
@@ -190,7 +192,8 @@ impl Proxy {
             .ok_or_else(|| Failure::before_sending(ProxyError::Unresolved))?;
         record.target(address, attempt.lease.zone.as_ref());
         let version = attempt.group.settings().proxy_protocol;
-        let destination = Destination::new(address, version, request.ends);
+        let secure = secure(attempt).map_err(Failure::before_sending)?;
+        let destination = Destination::new(address, version, request.ends).with_tls(secure);
         let connection = match attempt.group.settings().version {
             ProtocolVersion::Http1 => {
                 let certain = !request.idempotent;
@@ -295,6 +298,23 @@ fn deadline(request: &Request<'_>) -> Option<Duration> {
     request.grpc.then(|| grpc_timeout(request.head)).flatten()
 }
 
+/// The TLS that the attempt's target is spoken to in, if it is.
+fn secure(attempt: &Attempt<'_>) -> Result<Option<Secure>, ProxyError> {
+    if attempt.group.settings().protocol != TargetProtocol::Https {
+        return Ok(None);
+    }
+    let connector = attempt.group.connector.as_ref();
+    let named = connector.and_then(|connector| {
+        let name = connector.name(&attempt.lease.address.host())?;
+        let connector = Arc::clone(connector);
+        Some(Secure { connector, name })
+    });
+    let error = || rustls::Error::General("the target has no name to ask for".to_owned());
+    named
+        .map(Some)
+        .ok_or_else(|| ProxyError::TargetTls(HandshakeError::Tls(error())))
+}
+
 /// Makes a connection to the attempt's target.
 async fn connect(
     client: &mut Client,
@@ -319,7 +339,13 @@ async fn connected<T>(
     let limit = attempt.group.settings().connect_timeout;
     let error = match patience.wait(limit, never, connecting).await {
         Ok(Ok(connection)) => return Ok(connection),
-        Ok(Err(error)) => ProxyError::TargetConnect(error),
+        Ok(Err(error)) => match error.downcast::<HandshakeError>() {
+            Ok(error) => {
+                attempt.metrics.tls_negotiation_errors.inc();
+                return Err(ProxyError::TargetTls(error));
+            }
+            Err(error) => ProxyError::TargetConnect(error),
+        },
         Err(ProxyError::TargetTimeout) => ProxyError::TargetConnectTimeout,
         Err(error) => return Err(error),
     };

@@ -309,6 +309,7 @@ mod tests {
 
         fn destination(&self) -> Destination {
             Destination {
+                secure: None,
                 introduction: None,
                 address: self.address,
             }

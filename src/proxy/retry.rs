@@ -61,7 +61,9 @@ pub(super) fn decide(error: &ProxyError, situation: Situation) -> Decision {
     let reason = match error {
         ProxyError::TargetClosed | ProxyError::TargetRefused if reused => return Decision::Again,
         ProxyError::TargetClosed | ProxyError::TargetRefused => RetryReason::ConnectionLost,
-        ProxyError::TargetConnect(_) | ProxyError::Unresolved => RetryReason::ConnectFailed,
+        ProxyError::TargetConnect(_) | ProxyError::TargetTls(_) | ProxyError::Unresolved => {
+            RetryReason::ConnectFailed
+        }
         ProxyError::TargetConnectTimeout => RetryReason::ConnectTimeout,
         ProxyError::TargetUnhealthy | ProxyError::FailedOver => RetryReason::TargetUnhealthy,
         // A target that is merely slow would be slow elsewhere, too, and asking twice doubles the

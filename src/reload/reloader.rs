@@ -221,11 +221,10 @@ impl Reloader {
         let rejected = valid.contribute(&mut config, &contributions);
         // 3 certificates
         let valid = Arc::new(valid);
-        let known = match cause {
-            Cause::Discovery => self.in_force.certificates.clone(),
-            _ => LoadedCertificates::default(),
-        };
-        let (certificates, doubts) = read_certificates(&valid, known, &text, &name).await?;
+        let known = self.in_force.certificates.clone();
+        let anew = cause != Cause::Discovery;
+        let read = read_certificates(&valid, (known, anew), &text, &name);
+        let (certificates, doubts) = read.await?;
         problems.problems.extend(doubts.problems);
         let tls = self.rooms.tls.terminators(&valid, &certificates)?;
         // 4 compile
@@ -372,12 +371,12 @@ impl Reloader {
 /// Reads the certificates apart: a file system that hangs must hang nothing else.
 async fn read_certificates(
     valid: &Arc<ValidConfig>,
-    known: LoadedCertificates,
+    (known, anew): (LoadedCertificates, bool),
     text: &str,
     name: &str,
 ) -> Result<(LoadedCertificates, Problems), ReloadError> {
     let (valid, text, name) = (Arc::clone(valid), text.to_owned(), name.to_owned());
-    let read = move || config::load_certificates(&valid, &known, &text, &name);
+    let read = move || config::load_certificates(&valid, &known, anew, &text, &name);
     match tokio::task::spawn_blocking(read).await {
         Ok(loaded) => Ok(loaded?),
         Err(_) => Err(ReloadError::ShuttingDown),

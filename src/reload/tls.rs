@@ -46,6 +46,9 @@ impl TlsState {
             }
         };
         let mut terminators = Terminators::default();
+        for (group, connector) in certificates.connectors() {
+            terminators.connect(Arc::clone(group), Arc::clone(connector));
+        }
         for load_balancer in &valid.load_balancers {
             let name = &load_balancer.name;
             for listener in &load_balancer.listeners {

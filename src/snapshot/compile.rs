@@ -34,7 +34,8 @@ impl Snapshot {
             .target_groups
             .iter()
             .map(|group| {
-                let compiled = compile_group(group, valid, last, metrics, now);
+                let mut compiled = compile_group(group, valid, last, metrics, now);
+                compiled.connector = tls.connector(&group.settings.name).cloned();
                 (Arc::clone(&group.settings.name), Arc::new(compiled))
             })
             .collect();
@@ -82,6 +83,7 @@ fn compile_group(
     Group {
         metrics: group_metrics(metrics, owner, &target_group, now),
         target_group,
+        connector: None,
         health_check: Arc::new(group.health_check.clone()),
         load_balancer: group.load_balancer.clone(),
     }
@@ -122,6 +124,7 @@ fn deleted(groups: &Groups, last: &Snapshot, metrics: &Metrics, now: Instant) ->
             Group {
                 metrics: group_metrics(metrics, group.load_balancer.as_ref(), &target_group, now),
                 target_group,
+                connector: group.connector.clone(),
                 health_check: Arc::clone(&group.health_check),
                 load_balancer: group.load_balancer.clone(),
             }

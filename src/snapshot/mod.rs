@@ -27,7 +27,7 @@ use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, TargetGroup};
-use crate::tls::{Slot, Terminator};
+use crate::tls::{Connector, Slot, Terminator};
 
 pub use admission::{Admission, Admissions};
 pub use forward::{Choice, Forward};
@@ -207,6 +207,8 @@ pub enum Action {
 pub struct Group {
     /// Its targets and how one is picked.
     pub target_group: TargetGroup,
+    /// Connects to its targets over TLS; none unless they speak HTTPS.
+    pub connector: Option<Arc<Connector>>,
     /// How its targets are probed.
     pub health_check: Arc<HealthCheck>,
     /// The load balancer that forwards to it; none when no rule does.

@@ -80,6 +80,8 @@ pub enum TargetProtocol {
     /// Plain HTTP/1.1: it takes requests.
     #[default]
     Http,
+    /// HTTP over TLS: it takes requests.
+    Https,
     /// Whatever the client speaks: it takes connections.
     Tcp,
 }
@@ -89,6 +91,7 @@ impl TargetProtocol {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "HTTP",
+            Self::Https => "HTTPS",
             Self::Tcp => "TCP",
         }
     }
@@ -96,7 +99,7 @@ impl TargetProtocol {
     /// Whether connections are forwarded to it whole, instead of requests.
     pub const fn is_relayed(self) -> bool {
         match self {
-            Self::Http => false,
+            Self::Http | Self::Https => false,
             Self::Tcp => true,
         }
     }

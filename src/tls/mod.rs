@@ -6,12 +6,15 @@
 //! files change, or when it was ordered and arrives. [`Policy`] knows AWS's names of policies and what
 //! of each can be honoured; [`Facts`] are what a handshake has led to, in the words of ALB's logs.
 //!
+//! [`Connector`] is the other side: whom the balancer believes among targets.
+//!
 //! Nothing here touches a socket: the handshake itself is in [`crate::net`].
 
 mod certificate;
 mod challenge;
 mod choose;
 mod cipher;
+mod connector;
 mod error;
 mod facts;
 mod files;
@@ -27,6 +30,7 @@ mod tickets;
 pub use certificate::{Certificate, KeyKind};
 pub use challenge::Challenges;
 pub use choose::Certificates;
+pub use connector::{Connector, ConnectorError, ConnectorSettings, Secure};
 pub use error::{CertificateError, Part};
 pub use facts::Facts;
 pub use files::{Files, Look};

@@ -12,6 +12,7 @@ use rustls::sign::CertifiedKey;
 
 use super::challenge::{self, Challenges};
 use super::choose::{Certificates, Wish};
+use super::connector::Connector;
 use super::key_log::KeyLogFile;
 use super::policy::Policy;
 
@@ -44,9 +45,12 @@ pub struct Terminator {
     challenge_config: Arc<ServerConfig>,
 }
 
-/// The terminators of a configuration, by load balancer and port.
+/// The TLS of a configuration: terminators by load balancer and port, connectors by target group.
 #[derive(Clone, Debug, Default)]
-pub struct Terminators(HashMap<(Arc<str>, u16), Arc<Terminator>>);
+pub struct Terminators {
+    listeners: HashMap<(Arc<str>, u16), Arc<Terminator>>,
+    groups: HashMap<Arc<str>, Arc<Connector>>,
+}
 
 /// How a client is answered.
 #[derive(Clone, Debug)]
@@ -139,12 +143,22 @@ impl Terminator {
 impl Terminators {
     /// Adds that of a listener.
     pub fn insert(&mut self, load_balancer: Arc<str>, port: u16, terminator: Arc<Terminator>) {
-        self.0.insert((load_balancer, port), terminator);
+        self.listeners.insert((load_balancer, port), terminator);
     }
 
     /// That of a listener.
     pub fn get(&self, load_balancer: &Arc<str>, port: u16) -> Option<&Arc<Terminator>> {
-        self.0.get(&(Arc::clone(load_balancer), port))
+        self.listeners.get(&(Arc::clone(load_balancer), port))
+    }
+
+    /// Adds that of a target group.
+    pub fn connect(&mut self, group: Arc<str>, connector: Arc<Connector>) {
+        self.groups.insert(group, connector);
+    }
+
+    /// What connects to the targets of a group over TLS.
+    pub fn connector(&self, group: &str) -> Option<&Arc<Connector>> {
+        self.groups.get(group)
     }
 }
 

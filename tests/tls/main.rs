@@ -15,6 +15,7 @@ mod certificates;
 mod handshakes;
 mod requests;
 mod resumption;
+mod targets;
 
 use support::{Certificates, Elbow, Target};
 

@@ -32,3 +32,33 @@ pub struct Tls {
     /// reads. Whoever has the file can read everything: for debugging only. Default: nowhere.
     pub key_log: Option<PathBuf>,
 }
+
+/// How the targets of an HTTPS group are believed. Probes over HTTPS believe any certificate, as ALB's
+/// do.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetTls {
+    /// Whether a known authority must have issued a target's certificate, to its name. ALB does not ask
+    /// for that: false does as ALB does.
+    pub verify: bool,
+    /// A PEM file with the certificates of the authorities that are believed. Default: the system's.
+    pub ca: Option<PathBuf>,
+    /// The name that targets are asked for (SNI) and that must be in their certificates. Default: each
+    /// target's own name or address.
+    pub server_name: Option<String>,
+    /// SHA-256 of public keys in base64, as `openssl pkey -pubin -outform DER | openssl dgst -sha256
+    /// -binary | base64` prints it: a target must have one of them. With `verify = false` that is all
+    /// that is asked. Default: any key.
+    pub pinned_keys: Vec<String>,
+}
+
+impl Default for TargetTls {
+    fn default() -> Self {
+        Self {
+            verify: true,
+            ca: None,
+            server_name: None,
+            pinned_keys: Vec::new(),
+        }
+    }
+}

@@ -26,7 +26,7 @@ mod trusted_proxies;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 pub use active_standby::{ActiveStandby, FailBack};
-pub use certificate::{ListenerCertificate, Tls};
+pub use certificate::{ListenerCertificate, TargetTls, Tls};
 pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};

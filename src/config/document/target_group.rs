@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, TargetGroupHealth,
+    TargetTls,
 };
 use crate::config::value::Span;
 
@@ -17,9 +18,12 @@ pub struct TargetGroup {
     /// Its name: at most 32 letters, digits and hyphens, no hyphen at either end.
     #[schemars(length(min = 1, max = 32))]
     pub name: String,
-    /// The protocol to the targets: "HTTP", or "TCP" for TCP listeners.
+    /// The protocol to the targets: "HTTP", "HTTPS", or "TCP" for TCP listeners.
     #[serde(default)]
     pub protocol: TargetProtocol,
+    /// HTTPS: whose certificates are believed. Default: those of known authorities.
+    #[serde(default)]
+    pub tls: Option<TargetTls>,
     /// ALB: ProtocolVersion. "HTTP1"; or "HTTP2" or "GRPC", for clients that speak HTTP/2 themselves:
     /// others are answered with 464.
     #[serde(default)]
@@ -59,7 +63,7 @@ pub struct TargetGroup {
     /// has turned healthy takes to rise to its full weight. Only with round_robin.
     #[serde(default = "default::no_time")]
     pub slow_start: Span,
-    /// How long connecting to a target may take, 100ms-60s.
+    /// How long connecting to a target may take, the TLS handshake included, 100ms-60s.
     #[serde(default = "default::connect_timeout")]
     pub connect_timeout: Span,
     /// How long a target may take to begin its response, and to go on with it, 1s-4000s. Default:
@@ -103,6 +107,9 @@ pub enum TargetProtocol {
     #[default]
     #[serde(rename = "HTTP")]
     Http,
+    /// HTTP over TLS.
+    #[serde(rename = "HTTPS")]
+    Https,
     /// Whatever is spoken on TCP.
     #[serde(rename = "TCP")]
     Tcp,

@@ -181,3 +181,27 @@ fn a_certificate_that_expires_soon_or_has_expired_is_a_warning() {
         "{doubt:?}"
     );
 }
+
+#[test]
+fn tls_to_targets_is_for_https_groups_and_makes_sense() {
+    let group = |lines: &str| {
+        told(&RIGHT.replace(
+            "name = \"wordpress\"\n",
+            &format!("name = \"wordpress\"\n{lines}\n"),
+        ))
+    };
+    assert_eq!(group("protocol = \"HTTPS\""), [""; 0]);
+    assert_eq!(
+        group("tls = { verify = true }"),
+        ["17:7 `tls` is for groups whose targets speak HTTPS"]
+    );
+    let https = |tls: &str| group(&format!("protocol = \"HTTPS\"\ntls = {{ {tls} }}"));
+    assert_eq!(
+        https("verify = false, ca = \"/ca.pem\", server_name = \"a b\", pinned_keys = [\"x\"]"),
+        [
+            "18:30 without `verify` no authority is asked",
+            "18:55 `a b` is no name that TLS can ask for",
+            "18:77 `x` is no SHA-256 in base64"
+        ]
+    );
+}

@@ -27,6 +27,7 @@ mod socket;
 mod target;
 mod target_group;
 mod target_group_health;
+mod target_tls;
 mod tls;
 mod transform;
 mod trusted_proxies;

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
-use super::{active_standby, health_check, name, range, slow_start, target, target_group_health};
+use super::{
+    active_standby, health_check, name, range, slow_start, target, target_group_health, target_tls,
+};
 use crate::balance;
 use crate::config::document::{
     self, Algorithm, Config, Connections, ProtocolVersion, ProxyProtocolVersion, TargetGroup,
@@ -53,6 +55,7 @@ fn one(
     }
     let surroundings = Surroundings::new(config, group, user);
     timeouts(group, path, report);
+    let tls = target_tls::validate(group, path, report);
     let slow_start = slow_start::validate(group, path, report);
     anomaly_mitigation(group, path, report);
     for_its_protocol(group, path, report);
@@ -100,6 +103,7 @@ fn one(
         settings,
         health_check,
         registrations,
+        tls,
         load_balancer: user.map(|user| user.name.clone()),
     })
 }
@@ -108,6 +112,7 @@ fn one(
 pub(super) fn protocol(group: &TargetGroup) -> TargetProtocol {
     match group.protocol {
         document::TargetProtocol::Http => TargetProtocol::Http,
+        document::TargetProtocol::Https => TargetProtocol::Https,
         document::TargetProtocol::Tcp => TargetProtocol::Tcp,
     }
 }
