@@ -12,6 +12,7 @@ mod check;
 mod contribution;
 pub mod document;
 mod fit;
+mod listener_headers;
 mod path;
 mod problem;
 mod provider;
@@ -31,6 +32,7 @@ pub use contribution::{Contributed, Contribution, Rejected};
 pub use document::{
     Config, DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
 };
+pub use listener_headers::{ListenerHeaders, RequestHeaderNames, ResponseChanges};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};

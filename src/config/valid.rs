@@ -11,6 +11,7 @@ use super::Service;
 use super::document::{
     DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
 };
+use super::listener_headers::ListenerHeaders;
 use super::provider::ValidProvider;
 use crate::keyring;
 use crate::net::AddressBlocks;
@@ -131,6 +132,8 @@ pub struct Attributes {
     pub normalize_path: NormalizePath,
     /// Whether clients may speak HTTP/2.
     pub http2: bool,
+    /// Whether targets are told of a client's TLS.
+    pub tls_headers: bool,
     /// What happens to requests that depart from the grammar of HTTP.
     pub desync_mitigation: DesyncMitigation,
     /// Whether an operator may keep traffic away from a zone.
@@ -163,6 +166,8 @@ pub struct ValidListener {
     pub proxy_protocol: Option<ValidProxyProtocol>,
     /// What becomes of its connections.
     pub service: Service,
+    /// What it does to header fields.
+    pub headers: Arc<ListenerHeaders>,
     /// The TLS that it speaks; none means plain HTTP.
     pub tls: Option<ValidTls>,
     /// The rules and the default action; those of a relay only forward.

@@ -68,6 +68,8 @@ pub enum FieldName {
     XForwardedProto,
     XForwardedPort,
     XAmznTraceId,
+    /// X-Amzn-Tls-Version or X-Amzn-Tls-Cipher-Suite.
+    XAmznTls,
     /// Reads as Content-Length or Transfer-Encoding to a target that tidies up names: one that
     /// takes `_` for `-`, as CGI does, say.
     Disguised,
@@ -99,6 +101,8 @@ impl FieldName {
             (16, b'p') => (b"proxy-connection", Self::ProxyConnection),
             (16, b'x') => (b"x-forwarded-port", Self::XForwardedPort),
             (17, b't') => (b"transfer-encoding", Self::TransferEncoding),
+            (18, b'x') => (b"x-amzn-tls-version", Self::XAmznTls),
+            (23, b'x') => (b"x-amzn-tls-cipher-suite", Self::XAmznTls),
             (17, b'x') => (b"x-forwarded-proto", Self::XForwardedProto),
             _ => return Self::unknown(name, first),
         };
@@ -155,6 +159,7 @@ impl FieldName {
                 | Self::XForwardedProto
                 | Self::XForwardedPort
                 | Self::XAmznTraceId
+                | Self::XAmznTls
         )
     }
 }

@@ -5,6 +5,7 @@ use super::date;
 use super::error::ProxyError;
 use super::headers::{BodyCoding, grpc_status, push_field, push_number};
 use super::record::RequestRecord;
+use crate::config::ResponseChanges;
 use crate::http1::{RequestHead, Version};
 use crate::net::buffers;
 
@@ -24,7 +25,7 @@ impl Client {
     pub(super) async fn answer(&mut self, answer: &Answer<'_>, record: &mut RequestRecord<'_>) {
         record.answered_by_balancer(answer.status);
         let mut out = buffers::take();
-        push_answer(&mut out, answer, record.head);
+        push_answer(&mut out, answer, record.head, record.response_changes());
         let body = match record.head {
             Some(head) if head.has_method("HEAD") => "",
             _ => answer.body,
@@ -43,8 +44,7 @@ impl Client {
         record.answered_by_balancer(error.status());
         let mut out = buffers::take();
         out.extend_from_slice(b"HTTP/1.1 200 \r\n");
-        push_field(&mut out, b"Server", b"elbow");
-        push_field(&mut out, b"Date", &date::now());
+        push_common(&mut out, record.response_changes());
         push_field(&mut out, b"Content-Type", b"application/grpc");
         push_number(&mut out, b"grpc-status", grpc_status(error));
         push_field(&mut out, b"grpc-message", error.reason().as_bytes());
@@ -61,14 +61,18 @@ impl Client {
 const SENDING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The head of an answer.
-fn push_answer(out: &mut Vec<u8>, answer: &Answer<'_>, head: Option<&RequestHead>) {
+fn push_answer(
+    out: &mut Vec<u8>,
+    answer: &Answer<'_>,
+    head: Option<&RequestHead>,
+    changes: Option<&ResponseChanges>,
+) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(itoa::Buffer::new().format(answer.status).as_bytes());
     out.push(b' ');
     out.extend_from_slice(reason(answer.status).as_bytes());
     out.extend_from_slice(b"\r\n");
-    push_field(out, b"Server", b"elbow");
-    push_field(out, b"Date", &date::now());
+    push_common(out, changes);
     if let Some(location) = answer.location {
         push_field(out, b"Location", location.as_bytes());
     }
@@ -84,6 +88,17 @@ fn push_answer(out: &mut Vec<u8>, answer: &Answer<'_>, head: Option<&RequestHead
         (true, _) => {}
     }
     out.extend_from_slice(b"\r\n");
+}
+
+/// What all answers of the balancer's own have.
+fn push_common(out: &mut Vec<u8>, changes: Option<&ResponseChanges>) {
+    if !changes.is_some_and(ResponseChanges::hides_server) {
+        push_field(out, b"Server", b"elbow");
+    }
+    push_field(out, b"Date", &date::now());
+    if let Some(changes) = changes {
+        out.extend_from_slice(changes.lines());
+    }
 }
 
 /// The page that goes with an error, in the form of ALB's.

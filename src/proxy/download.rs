@@ -127,7 +127,7 @@ impl Download<'_, '_> {
             keep_alive: true,
         };
         let mut out = buffers::take();
-        to_client(&mut out, self.request.head, head, bytes, decided);
+        to_client(&mut out, self.request.head, head, bytes, decided, None);
         self.start(&mut out, BodyCoding::Plain, b"", None).await?;
         buffers::give(out);
         Ok(())
@@ -204,7 +204,8 @@ impl Download<'_, '_> {
         end: Option<&[u8]>,
     ) -> Result<(), ProxyError> {
         let mut out = buffers::take();
-        to_client(&mut out, self.request.head, head, buffer, decided);
+        let changes = self.request.entrance.listener.headers.response.as_ref();
+        to_client(&mut out, self.request.head, head, buffer, decided, changes);
         self.record.answered(head.status(), self.at);
         self.progress.answered.store(true, Ordering::Relaxed);
         self.patience.may_leave = false;

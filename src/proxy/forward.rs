@@ -434,6 +434,7 @@ async fn send_head(
             origin: &request.origin,
             forwarded: &request.entrance.load_balancer.forwarded,
             trace_id: &record.trace_id,
+            names: &request.entrance.listener.headers.names,
         },
     );
     if target.is_framed() {

@@ -12,6 +12,7 @@ use super::ends::Ends;
 use super::error::ProxyError;
 use super::headers::{Host, TraceId, is_grpc};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
+use crate::config::ResponseChanges;
 use crate::http1::{Class, FieldName, Reason, RequestHead};
 use crate::routing::{Scheme, Transformed};
 use crate::snapshot::{Entrance, Group};
@@ -148,6 +149,11 @@ impl<'r> RequestRecord<'r> {
             metrics.non_compliant(reason.class().as_str(), reason.as_str());
             self.departs = Some(reason);
         }
+    }
+
+    /// What the listener changes in responses.
+    pub(super) fn response_changes(&self) -> Option<&'r ResponseChanges> {
+        self.entrance.listener.headers.response.as_ref()
     }
 
     /// When the request came.

@@ -167,6 +167,7 @@ fn compile_load_balancer(
                 port: listener.port,
                 proxy_protocol: listener.proxy_protocol.clone(),
                 service: listener.service,
+                headers: Arc::clone(&listener.headers),
                 is_secure: listener.tls.is_some(),
                 tls: tls.get(&load_balancer.name, listener.port).cloned(),
                 rules: listener

@@ -22,7 +22,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::{Attributes, Service, ValidForwarded, ValidProxyProtocol, ValidTrustedProxies};
+use crate::config::{
+    Attributes, ListenerHeaders, Service, ValidForwarded, ValidProxyProtocol, ValidTrustedProxies,
+};
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -163,6 +165,8 @@ pub struct Listener {
     pub proxy_protocol: Option<ValidProxyProtocol>,
     /// What becomes of its connections.
     pub service: Service,
+    /// What it does to header fields.
+    pub headers: Arc<ListenerHeaders>,
     /// Whether its clients speak TLS.
     pub is_secure: bool,
     /// Answers them then; none also where a snapshot is compiled without certificates, to be looked

@@ -11,9 +11,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod athena;
 mod connections;
 mod forwarding;
 mod framing;
+mod header_settings;
 mod noise;
 mod pipelining;
 mod proxy_protocol;

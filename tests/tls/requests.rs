@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::{Client, Elbow, Target, Wire};
+use crate::support::{Certificates, Client, Elbow, Target, Wire};
 use crate::{TLS12, TLS13, configuration, https};
 
 #[tokio::test]
@@ -19,6 +19,53 @@ async fn a_target_is_told_that_its_client_came_by_https() {
     assert_eq!(seen.value("X-Forwarded-Proto"), Some("https"));
     assert_eq!(seen.value("X-Forwarded-Port"), Some(&*port));
     assert_eq!(seen.value("X-Forwarded-For"), Some("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn targets_learn_version_and_cipher_suite_only_if_they_are_to_and_only_from_the_balancer() {
+    let claimed = "X-Amzn-Tls-Version: TLSv9\r\nX-Amzn-Tls-Cipher-Suite: NULL\r\nX-My-Tls: x\r\n";
+    let request = format!("GET / HTTP/1.1\r\nHost: site.test\r\n{claimed}\r\n");
+    let attribute = "x_amzn_tls_version_and_cipher_suite = true";
+    let renamed = "request_header_names = { x_amzn_tls_version = \"X-My-Tls\" }";
+    for (attribute, listener, version, cipher, mine) in [
+        ("", "", Some("TLSv9"), Some("NULL"), Some("x")),
+        (
+            attribute,
+            "",
+            Some("TLSv1.3"),
+            Some("TLS_AES_128_GCM_SHA256"),
+            Some("x"),
+        ),
+        (
+            attribute,
+            renamed,
+            None,
+            Some("TLS_AES_128_GCM_SHA256"),
+            Some("TLSv1.3"),
+        ),
+    ] {
+        let target = Target::saying("hello").await;
+        let certificates = Certificates::new();
+        let site = certificates.make("site", &["site.test"]);
+        let text = configuration(&target, &[&site], listener);
+        let text = text.replace("tls_handshake", &format!("{attribute}\ntls_handshake"));
+        let elbow = Elbow::start(&text).await;
+        let visitor = certificates.visitor_of(TLS13);
+        let mut client = visitor.visit(elbow.address(), "site.test").await;
+        assert_eq!(client.ask(&request).await.status(), 200);
+        let seen = target.request();
+        assert_eq!(
+            seen.value("X-Amzn-Tls-Version"),
+            version,
+            "{attribute} {listener}"
+        );
+        assert_eq!(
+            seen.value("X-Amzn-Tls-Cipher-Suite"),
+            cipher,
+            "{attribute} {listener}"
+        );
+        assert_eq!(seen.value("X-My-Tls"), mine, "{attribute} {listener}");
+    }
 }
 
 #[tokio::test]

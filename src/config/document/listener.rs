@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, FixedResponse, Forward, ListenerCertificate, ProxyProtocol, Redirect, Rewrite,
+    Action, FixedResponse, Forward, ListenerCertificate, ProxyProtocol, Redirect,
+    RequestHeaderNames, ResponseHeaders, Rewrite,
 };
 use crate::config::value::Span;
 
@@ -39,6 +40,12 @@ pub struct Listener {
     /// "ELBSecurityPolicy-TLS13-1-2-Res-PQ-2025-09", as ALB's console proposes.
     #[serde(default)]
     pub ssl_policy: Option<String>,
+    /// Header fields of its responses.
+    #[serde(default)]
+    pub response_headers: ResponseHeaders,
+    /// What the header fields are called that it adds to requests.
+    #[serde(default)]
+    pub request_header_names: RequestHeaderNames,
     /// What happens to a request that no rule matches; to a connection of a TCP listener: forward.
     pub default: Action,
     /// The rules.

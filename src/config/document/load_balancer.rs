@@ -69,6 +69,11 @@ pub struct LoadBalancer {
     /// do not say it themselves.
     #[serde(default = "default::yes")]
     pub cross_zone: bool,
+    /// ALB: routing.http.x_amzn_tls_version_and_cipher_suite.enabled. Tells targets with which version
+    /// of TLS and which cipher suite a client came, in X-Amzn-Tls-Version and
+    /// X-Amzn-Tls-Cipher-Suite; what a client writes there is removed.
+    #[serde(default)]
+    pub x_amzn_tls_version_and_cipher_suite: bool,
     /// ALB: routing.http.desync_mitigation_mode. What happens to requests that depart from the
     /// grammar of HTTP: "monitor", "defensive" or "strictest".
     #[serde(default)]

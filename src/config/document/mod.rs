@@ -17,6 +17,7 @@ mod cookie_keys;
 mod discovery;
 mod health_check;
 mod listener;
+mod listener_headers;
 mod load_balancer;
 mod proxy_protocol;
 mod target_group;
@@ -31,6 +32,7 @@ pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule, TlsMode};
+pub use listener_headers::{RequestHeaderNames, ResponseHeaders};
 pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, Node, NormalizePath,
 };

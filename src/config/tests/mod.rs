@@ -3,6 +3,7 @@
 mod attributes;
 mod discovery;
 mod examples;
+mod header_settings;
 mod load_balancer;
 mod proxies;
 mod relay;

@@ -1,10 +1,11 @@
 //! Listeners: ports, the default action, the table of rules.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{action, proxy_protocol, relay, rule, tls};
+use super::{action, listener_headers, proxy_protocol, relay, rule, tls};
 use crate::config::Service;
 use crate::config::document::{Listener, ListenerProtocol, LoadBalancer, NormalizePath};
 use crate::config::path::Path;
@@ -81,6 +82,7 @@ fn listener_of(
         report.refuse(path.key("idle_timeout"), message, help);
     }
     let tls = tls::validate(listener, path, report);
+    let headers = listener_headers::validate(listener, path, report);
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
@@ -108,6 +110,7 @@ fn listener_of(
         port: listener.port,
         proxy_protocol: introduced.flatten(),
         service: Service::Http,
+        headers: Arc::new(headers),
         tls,
         rules,
     })

@@ -103,6 +103,7 @@ fn attributes(
         drop_invalid_header_fields: load_balancer.drop_invalid_header_fields,
         normalize_path: load_balancer.normalize_path,
         http2: load_balancer.http2,
+        tls_headers: load_balancer.x_amzn_tls_version_and_cipher_suite,
         desync_mitigation: load_balancer.desync_mitigation,
         zonal_shift: load_balancer.zonal_shift,
         max_connections: load_balancer.max_connections,

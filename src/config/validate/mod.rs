@@ -14,6 +14,7 @@ mod forward;
 mod groups;
 mod health_check;
 mod listener;
+mod listener_headers;
 mod load_balancer;
 mod name;
 mod node;

@@ -1,11 +1,12 @@
 //! Listeners that forward connections whole: what they may say, which is less.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::groups::{Groups, User};
 use super::report::Report;
 use super::{action, proxy_protocol, range, rule, tls};
-use crate::config::document::{Listener, ListenerProtocol};
+use crate::config::document::{Listener, ListenerProtocol, ResponseHeaders};
 use crate::config::path::Path;
 use crate::config::valid::{ValidAction, ValidListener};
 use crate::config::value::Span;
@@ -41,6 +42,10 @@ pub(super) fn validate(
         true => by_name(listener, &user, path, groups, report),
         false => none(listener, path, report),
     };
+    if listener.response_headers != ResponseHeaders::default() {
+        let message = "a listener that forwards connections whole knows no header fields";
+        report.error(path.key("response_headers"), message);
+    }
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
@@ -57,6 +62,7 @@ pub(super) fn validate(
             idle_timeout: idle_timeout.0,
             passthrough,
         }),
+        headers: Arc::default(),
         tls: tls::validate(listener, path, report),
         rules: RuleTable::new(rules, default?).ok()?,
     })

@@ -1,6 +1,7 @@
 //! The head that a client sees of a target's response.
 
 use super::{push_field, push_lines, push_number};
+use crate::config::ResponseChanges;
 use crate::http1::{FieldName, Framing, RequestHead, ResponseHead, Version};
 use crate::proxy::date;
 
@@ -45,9 +46,11 @@ pub(in crate::proxy) fn to_client(
     head: &ResponseHead,
     bytes: &[u8],
     decided: ToClient,
+    changes: Option<&ResponseChanges>,
 ) {
     push_status_line(out, head, bytes);
     let status = head.status();
+    let changes = changes.filter(|_| status >= 200);
     let mut dated = false;
     push_lines(out, bytes, head.fields(bytes), |field| {
         let passes = match field.known {
@@ -57,6 +60,7 @@ pub(in crate::proxy) fn to_client(
             }
             FieldName::Upgrade => status == 101 || status == 426,
             known if known.is_hop_by_hop() => false,
+            _ if changes.is_some_and(|changes| changes.removes(field.name)) => false,
             _ => !head.options().names(field),
         };
         dated |= passes && field.known == FieldName::Date;
@@ -71,6 +75,9 @@ pub(in crate::proxy) fn to_client(
     }
     if decided.coding == BodyCoding::Chunked {
         push_field(out, b"Transfer-Encoding", b"chunked");
+    }
+    if let Some(changes) = changes {
+        out.extend_from_slice(changes.lines());
     }
     push_connection(out, status, request.version(), decided.keep_alive);
     out.extend_from_slice(b"\r\n");

@@ -3,7 +3,7 @@
 use super::forwarded::{Hop, push_forwarded};
 use super::forwarded_for::push_forwarded_for;
 use super::{Host, Origin, TraceId, push_field, push_lines, push_number};
-use crate::config::{Attributes, ForwardedFor, ValidForwarded};
+use crate::config::{Attributes, ForwardedFor, RequestHeaderNames, ValidForwarded};
 use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
 use crate::proxy::ends::Ends;
 use crate::routing::{Scheme, Transformed};
@@ -19,6 +19,7 @@ pub(in crate::proxy) struct ToTarget<'a> {
     pub(in crate::proxy) origin: &'a Origin,
     pub(in crate::proxy) forwarded: &'a ValidForwarded,
     pub(in crate::proxy) trace_id: &'a TraceId,
+    pub(in crate::proxy) names: &'a RequestHeaderNames,
 }
 
 /// Appends the head that the target sees: request line, Host, what the client sent without what
@@ -65,6 +66,15 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
     push_field(out, b"X-Forwarded-Proto", scheme.as_str().as_bytes());
     push_number(out, b"X-Forwarded-Port", facts.origin.port.unwrap_or(port));
     push_field(out, b"X-Amzn-Trace-Id", facts.trace_id.as_bytes());
+    if let (true, Some(tls)) = (attributes.tls_headers, &facts.ends.tls) {
+        let names = facts.names;
+        push_field(out, names.tls_version.as_bytes(), tls.version.as_bytes());
+        push_field(
+            out,
+            names.tls_cipher_suite.as_bytes(),
+            tls.cipher.as_bytes(),
+        );
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -134,9 +144,11 @@ fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
         | FieldName::XForwardedProto
         | FieldName::XForwardedPort
         | FieldName::XAmznTraceId => false,
+        FieldName::XAmznTls => !facts.attributes.tls_headers,
         FieldName::Forwarded => facts.forwarded.mode == ForwardedFor::Preserve,
         FieldName::Expect => !head.expects_continue(),
         known if known.is_hop_by_hop() => false,
+        _ if facts.attributes.tls_headers && facts.names.is_of_tls(field.name) => false,
         _ if facts.attributes.drop_invalid_header_fields && !field.has_valid_name() => false,
         _ => !head.options().names(field),
     }
