@@ -4,7 +4,7 @@
 use crate::scene::{
     PROBED, UNPROBED, echo, echoes, expect_reset, forwarding, healthy, open, order,
 };
-use crate::support::{Client, Elbow, targets};
+use crate::support::{Client, Elbow, Target, Wire, targets};
 
 #[tokio::test]
 async fn a_connection_that_cannot_be_made_is_made_to_another_target() {
@@ -141,4 +141,30 @@ async fn a_load_balancer_takes_no_more_connections_than_it_may() {
     assert_eq!(rest, b"");
     echoes(&mut first).await;
     assert_eq!(elbow.metric("elbow_rejected_connections_total"), 1.0);
+}
+
+#[tokio::test]
+async fn a_target_is_told_who_the_client_is_and_a_trusted_proxy_says_who_that_is() {
+    let target = Target::raw(|stream, _| async move {
+        let mut wire = Wire::new(stream);
+        let header = wire.take(42).await.unwrap();
+        wire.send(header).await;
+        let said = wire.take(4).await.unwrap();
+        wire.send(said).await;
+    })
+    .await;
+    let settings = format!("{UNPROBED}\nproxy_protocol = \"v1\"");
+    let listener = "proxy_protocol = { from = [\"127.0.0.0/8\"] }";
+    let elbow = Elbow::start(&forwarding(&targets(&[&target]), listener, &settings)).await;
+    let mut client = Client::connect(elbow.address()).await;
+    let header = "PROXY TCP4 192.0.2.7 192.0.2.8 1111 2222\r\n";
+    assert_eq!(header.len(), 42);
+    client.send(format!("{header}ping")).await;
+    let heard = client.wire.take(46).await.unwrap();
+    assert_eq!(String::from_utf8(heard).unwrap(), format!("{header}ping"));
+    drop(client);
+    let line = elbow.log_line().await;
+    assert_eq!(line.text("client_ip"), "192.0.2.7");
+    assert_eq!(line.number("client_port"), Some(1111.0));
+    assert_eq!(line.number("received_bytes"), Some(4.0), "without headers");
 }
