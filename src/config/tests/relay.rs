@@ -159,7 +159,7 @@ fn a_tls_listener_passes_through_by_name_or_has_certificates() {
     let tls = DATABASE.replacen("protocol = \"TCP\"", "protocol = \"TLS\"", 1);
     assert_eq!(
         told(&tls),
-        ["3:1 a listener that ends TLS needs a certificate"]
+        ["3:1 a TLS listener needs a certificate, unless it passes TLS through"]
     );
     let passing = tls.replace("\"TLS\"\n", "\"TLS\"\ntls_mode = \"passthrough\"\n");
     let rule = |condition: &str| {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::report::Report;
-use crate::config::document::{Config, Listener, ListenerCertificate};
+use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
 use crate::config::path::Path;
 use crate::config::valid::{ValidCertificate, ValidTls};
 use crate::tls::{Files, Policy, PolicyError};
@@ -23,7 +23,7 @@ pub(super) fn validate(
             ("ssl_policy", listener.ssl_policy.is_some()),
         ];
         for (key, _) in written.into_iter().filter(|(_, written)| *written) {
-            let message = format!("`{key}` is for listeners that end TLS");
+            let message = format!("`{key}` is for listeners that speak TLS");
             let help = "write protocol = \"HTTPS\", or \"TLS\" without passthrough";
             report.refuse(path.key(key), message, help);
         }
@@ -32,7 +32,11 @@ pub(super) fn validate(
     if listener.certificates.is_empty() && report.is_untouched(path.key("certificates")) {
         let help = "add certificates = [{ certificate = \"site.pem\", private_key = \"site.key\" }]; \
                     `elbow cert` makes some for a lab";
-        report.refuse(path, "a listener that ends TLS needs a certificate", help);
+        let message = match listener.protocol == ListenerProtocol::Tls {
+            true => "a TLS listener needs a certificate, unless it passes TLS through",
+            false => "an HTTPS listener needs a certificate",
+        };
+        report.refuse(path, message, help);
     }
     let places = path.key("certificates");
     let certificates = listener.certificates.iter().enumerate();
