@@ -94,6 +94,8 @@ pub struct DnsSource {
     pub port: u16,
     /// Their weight, unless records bring their own.
     pub weight: u32,
+    /// Whether the group is an active/standby group: then worse priorities of SRV records stand by.
+    pub has_standby: bool,
     /// Which zone an address stands in.
     pub zones: ZoneMap,
     /// The shortest time from one question to the next.

@@ -10,7 +10,7 @@ use crate::config::value::Span;
 use crate::target;
 
 /// A container engine whose containers become targets by their labels: `elbow.target_group`,
-/// `.port`, `.id`, `.zone`, `.weight`, `.network`, `.deregister_on`, `.health`.
+/// `.port`, `.id`, `.zone`, `.weight`, `.priority`, `.network`, `.deregister_on`, `.health`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Docker {

@@ -62,6 +62,7 @@ fn name(group: &TargetGroup, dns: &Dns, path: &Path<'_>, report: &mut Report<'_>
             records: dns.records,
             port: dns.port.unwrap_or_default(),
             weight: dns.weight.unwrap_or(1),
+            has_standby: group.active_standby.is_some(),
             zones: docker::zones(dns.zone.as_deref(), &dns.zones, path, report),
             min_ttl: dns.min_ttl.0,
             max_ttl: dns.max_ttl.0,

@@ -54,6 +54,12 @@ pub(in crate::config) fn contributed(
     let mut report = Report::new(ranges, &removed);
     name::zone(&mut report, &Path::Root, target.zone.as_deref());
     range::number(&mut report, &Path::Root, target.weight, 0..=999);
+    range::number(
+        &mut report,
+        &Path::Root,
+        target.priority.unwrap_or(1),
+        1..=999,
+    );
     let registration = registration(target, &Path::Root, &mut report);
     match (registration, report.into_problems().into_iter().next()) {
         (Some(registration), None) => Ok(registration),

@@ -3,11 +3,12 @@
 //! **Identity** of an address is the address; of an SRV record, its host's name: a host that gets
 //! another address stays the same target.
 //!
-//! **SRV** (RFC 2782). Of the priorities only the best one counts, the one with the lowest number.
+//! **SRV** (RFC 2782). In an active/standby group the hosts with the lowest priority number are active
+//! and all others stand by, in their order; in any other group only the lowest number counts.
 //! Weights above 999 are scaled down together; a weight of 0 means little, not nothing, where others
 //! have more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use crate::config::{Contributed, DnsSource};
 
 /// ALB's highest weight.
 const HEAVIEST: u32 = 999;
+/// The highest priority number of an active/standby group.
+const LAST_PLACE: u32 = 999;
 
 /// The targets that addresses are.
 pub(super) fn of_addresses(addresses: &[IpAddr], source: &DnsSource) -> Vec<Contributed> {
@@ -33,20 +36,30 @@ pub(super) fn of_services(
     addresses: &BTreeMap<String, IpAddr>,
     source: &DnsSource,
 ) -> Vec<Contributed> {
-    let best = hosts.iter().map(|host| host.priority).min();
-    let best = hosts.iter().filter(|host| Some(host.priority) == best);
-    let mut best: Vec<&ServiceHost> = best.collect();
-    best.sort_by_key(|host| (&host.host, host.port));
-    best.dedup_by_key(|host| (&host.host, host.port));
-    let most = best
+    let priorities: BTreeSet<u16> = hosts.iter().map(|host| host.priority).collect();
+    let places = match source.has_standby {
+        true => priorities.len(),
+        false => 1,
+    };
+    let places: Vec<u16> = priorities.into_iter().take(places).collect();
+    let place = |host: &ServiceHost| places.iter().position(|other| *other == host.priority);
+    let mut best: Vec<(usize, &ServiceHost)> = hosts
         .iter()
-        .map(|host| host.weight)
-        .max()
-        .unwrap_or_default();
-    let targets = best.into_iter().filter_map(|host| {
+        .filter_map(|host| Some((place(host)?, host)))
+        .collect();
+    // Of a host that is there twice, its better place counts.
+    best.sort_by_key(|(place, host)| (&host.host, host.port, *place));
+    best.dedup_by_key(|(_, host)| (&host.host, host.port));
+    let most = best.iter().map(|(_, host)| host.weight).max();
+    let most = most.unwrap_or_default();
+    let targets = best.into_iter().filter_map(|(place, host)| {
         let at = SocketAddr::new(*addresses.get(&host.host)?, host.port);
         let weight = weight(host.weight, most);
-        Some(contributed(source, host.host.clone(), at, weight))
+        let mut found = contributed(source, host.host.clone(), at, weight);
+        // Beyond that many places none differs from another.
+        let place = u32::try_from(place + 1).unwrap_or(LAST_PLACE);
+        found.target.priority = source.has_standby.then_some(place.min(LAST_PLACE));
+        Some(found)
     });
     targets.collect()
 }
@@ -97,6 +110,7 @@ mod tests {
             records: Records::Address,
             port: 8080,
             weight: 3,
+            has_standby: false,
             zones: ZoneMap::new(None, networks),
             min_ttl: Duration::from_secs(1),
             max_ttl: Duration::from_secs(60),
@@ -126,6 +140,19 @@ mod tests {
             priority,
             weight,
         }
+    }
+
+    #[test]
+    fn in_an_active_standby_group_worse_priorities_stand_by() {
+        let hosts = [host("a", 20, 1), host("b", 10, 1), host("c", 30, 1)];
+        let known = ["a", "b", "c"].map(|host| (host.to_owned(), "10.0.0.1".parse().unwrap()));
+        let source = DnsSource {
+            has_standby: true,
+            ..source()
+        };
+        let found = of_services(&hosts, &known.into(), &source);
+        let places: Vec<_> = found.iter().map(|found| found.target.priority).collect();
+        assert_eq!(places, [Some(2), Some(1), Some(3)]);
     }
 
     fn services(hosts: &[ServiceHost]) -> Vec<String> {

@@ -7,6 +7,7 @@
 //! | `elbow.id` | the target's id; default: see `identity` in [`super::targets`] |
 //! | `elbow.zone` | its zone; default: the provider's, by address or for all |
 //! | `elbow.weight` | 0-999; default: 1 |
+//! | `elbow.priority` | its place in an active/standby group, 1-999; default: 1 |
 //! | `elbow.network` | the network whose address is used, with or without its Compose project's name |
 //! | `elbow.deregister_on` | `remove` or `stop`; default: the provider's |
 //! | `elbow.health` | `ignore` or `follow`; default: the provider's |
@@ -25,17 +26,19 @@ pub(super) struct Wish {
     pub(super) id: Option<String>,
     pub(super) zone: Option<String>,
     pub(super) weight: u32,
+    pub(super) priority: Option<u32>,
     pub(super) network: Option<String>,
     pub(super) deregister_on: DeregisterOn,
     pub(super) health: ContainerHealth,
 }
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "target_group",
     "port",
     "id",
     "zone",
     "weight",
+    "priority",
     "network",
     "deregister_on",
     "health",
@@ -78,6 +81,8 @@ impl<'a> Reading<'a> {
         };
         let weight = |text: &str| text.parse().ok().filter(|weight| *weight <= 999);
         let weight = self.parsed("weight", "a weight is 0 to 999", weight);
+        let place = |text: &str| text.parse().ok().filter(|place| (1..=999).contains(place));
+        let priority = self.parsed("priority", "a priority is 1 to 999", place);
         let deregister_on = self.parsed("deregister_on", "write remove or stop", deregister_on);
         let health = self.parsed("health", "write ignore or follow", health);
         let text = |name| self.label(name).map(str::to_owned);
@@ -86,6 +91,7 @@ impl<'a> Reading<'a> {
             id: text("id"),
             zone: text("zone"),
             weight: weight.unwrap_or(1),
+            priority,
             network: text("network").or_else(|| self.source.network.clone()),
             deregister_on: deregister_on.unwrap_or(self.source.deregister_on),
             health: health.unwrap_or(self.source.container_health),
@@ -206,6 +212,7 @@ mod tests {
             ("elbow.id", "wp-a"),
             ("elbow.zone", "a"),
             ("elbow.weight", "7"),
+            ("elbow.priority", "2"),
             ("elbow.network", "front"),
             ("elbow.deregister_on", "stop"),
             ("elbow.health", "follow"),
@@ -217,6 +224,7 @@ mod tests {
         assert_eq!(wish.id.as_deref(), Some("wp-a"));
         assert_eq!(wish.zone.as_deref(), Some("a"));
         assert_eq!(wish.weight, 7);
+        assert_eq!(wish.priority, Some(2));
         assert_eq!(wish.network.as_deref(), Some("front"));
         assert_eq!(wish.deregister_on, DeregisterOn::Stop);
         assert_eq!(wish.health, ContainerHealth::Follow);

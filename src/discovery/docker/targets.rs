@@ -273,7 +273,7 @@ impl Findings {
                 zone: zone.map(str::to_owned),
                 weight: first.wish.weight,
                 invalid_state: first.invalid_state,
-                priority: None,
+                priority: first.wish.priority,
             },
         });
     }
