@@ -1,5 +1,7 @@
 # docker build -t elbow .
 # docker run --network host -v "$PWD/site.toml:/etc/elbow/elbow.toml:ro" elbow
+#
+# It needs nothing else: add `--read-only --cap-drop ALL --security-opt no-new-privileges` if you like.
 ARG RUST_IMAGE=rust:1-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
@@ -12,8 +14,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --bin elbow \
     && cp target/release/elbow /usr/local/bin/elbow
 
-FROM ${RUNTIME_IMAGE} AS runtime
-COPY --from=build /usr/local/bin/elbow /usr/local/bin/elbow
+FROM ${RUNTIME_IMAGE} AS settings
 # A number, so that Kubernetes' runAsNonRoot can tell. Docker lets it open ports below 1024 all the same.
 USER 65532:65532
 STOPSIGNAL SIGTERM
@@ -21,3 +22,10 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["elbow", "status"]
 ENTRYPOINT ["elbow"]
 CMD ["run", "--config", "/etc/elbow/elbow.toml"]
+
+# docker build --target prebuilt -f Dockerfile FOLDER: a program that is built already, as FOLDER/elbow.
+FROM settings AS prebuilt
+COPY elbow /usr/local/bin/elbow
+
+FROM settings AS runtime
+COPY --from=build /usr/local/bin/elbow /usr/local/bin/elbow

@@ -2,12 +2,14 @@
 
 import base64
 import json
+import os
 import re
 import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,16 +36,21 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Chromium:
     """One window. Use it in `with`: the browser ends with the block."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, more: Sequence[str] = (), environment: dict[str, str] | None = None) -> None:
+        """`more` arguments of Chromium's go after the usual ones, which they may replace."""
         self._profile = tempfile.TemporaryDirectory(prefix="elbow-browser-", ignore_cleanup_errors=True)
         with log.open("w") as output:
             self._driver = subprocess.Popen(
-                ["chromedriver", "--port=0"], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                ["chromedriver", "--port=0"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
             )
         self._session = ""
         try:
             self._root = f"http://127.0.0.1:{_port(log)}"
-            options = {"args": [*_ARGUMENTS, f"--user-data-dir={self._profile.name}"]}
+            options = {"args": [*_ARGUMENTS, *more, f"--user-data-dir={self._profile.name}"]}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
             answer = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
             self._session = f"/session/{answer['sessionId']}"
@@ -62,6 +69,17 @@ class Chromium:
 
     def click(self, selector: str) -> None:
         self._ask("POST", f"/element/{self._find(selector)}/click", {})
+
+    def enter(self, selector: str, text: str) -> None:
+        self._ask("POST", f"/element/{self._find(selector)}/value", {"text": text})
+
+    def run(self, script: str, *arguments: object) -> Any:
+        """What a script in the page returns."""
+        return self._ask("POST", "/execute/sync", {"script": script, "args": arguments})
+
+    def run_async(self, script: str, *arguments: object) -> Any:
+        """What a script in the page gives to its last argument, a function."""
+        return self._ask("POST", "/execute/async", {"script": script, "args": arguments})
 
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))

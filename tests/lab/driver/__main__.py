@@ -1,4 +1,4 @@
-"""The lab's commands. `all` brings everything up, runs every stage and takes everything down, whatever happens."""
+"""The lab's commands. `all` goes through the three phases, breaks things, and takes everything down, whatever happens."""
 
 import argparse
 import fcntl
@@ -8,28 +8,42 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-import balancer
-import containers
+import compose
 import engine
 import experiments
 import images
 import machine
 import observers
+import phases
+import product
+import puzzles
 import settings
-import wordpress
-from balancer import Balancer, Elbow
 from report import Report
 from shell import CommandFailed, TimeIsUp
 
 _COMMANDS = {
-    "all": "up, site, failures, prometheus, down (down even after a failure)",
-    "up": "guard the networks, install what is missing, start engine, containers and balancer",
-    "site": "install and use WordPress through the balancer",
-    "failures": "stop, kill, pause and cut off a target under load",
+    "all": "all of the following in this order, and `down` even after a failure",
+    "phase-1": "one WordPress with its database in it",
+    "phase-2": "the database moves to a host of its own",
+    "phase-3": "two WordPress in two zones, Elbow in front of them, a standby for the database",
+    "failures": "break things under load; what is lost, and how long it takes",
+    "puzzles": "the two puzzles of 2014",
     "prometheus": "Prometheus, promtool and GoAccess look at the daemon",
+    "product": "Elbow's own image: runs without rights, tells its health, ends in order",
+    "image": "the same by `docker build .`, from the sources (not part of `all`: it takes minutes)",
     "down": "leave the machine as it was; images, packages and logs stay",
     "purge": "down, and delete the images",
 }
+_STAGES: dict[str, Callable[[Report], None]] = {
+    "phase-1": phases.phase_1,
+    "phase-2": phases.phase_2,
+    "phase-3": phases.phase_3,
+    "failures": experiments.stage,
+    "puzzles": puzzles.stage,
+    "prometheus": observers.stage,
+    "product": product.stage,
+}
+_APART: dict[str, Callable[[Report], None]] = {"image": product.full}
 
 
 def main() -> int:
@@ -38,7 +52,6 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGALRM, _interrupt)
     signal.alarm(settings.TIME_LIMIT)
-    front = balancer.ALL[options.peer]
     if not _attempt(report, _prepare):
         return report.finish()
     if options.command in ("down", "purge"):
@@ -46,10 +59,11 @@ def main() -> int:
         if options.command == "purge":
             _attempt(report, _purge)
         return 1 if report.failed else 0
+    stages = list(_STAGES.values()) if options.command == "all" else [{**_STAGES, **_APART}[options.command]]
     try:
-        if _attempt(report, lambda: _up(report, front, afresh=options.command in ("all", "up"))):
-            for stage in _stages(report, front, options.command):
-                _attempt(report, stage)
+        if _attempt(report, lambda: _up(report)):
+            for stage in stages:
+                _attempt(report, lambda stage=stage: stage(report))
     except TimeIsUp:
         report.check(f"the run ends within {settings.TIME_LIMIT} s", False)
     except KeyboardInterrupt:
@@ -64,24 +78,12 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="run",
-        description="Elbow in front of real servers: see README.md beside this script.",
+        description="The hands-on of 2014 with Elbow: see README.md beside this script.",
         epilog="\n".join(f"  {name:<11} {text}" for name, text in _COMMANDS.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("command", choices=_COMMANDS, metavar="command", help="one of those below")
-    parser.add_argument("--peer", choices=balancer.ALL, default="elbow", help="who is in front (default: elbow)")
     return parser.parse_args()
-
-
-def _stages(report: Report, front: Balancer, command: str) -> list[Callable[[], None]]:
-    stages: list[Callable[[], None]] = []
-    if command in ("all", "site"):
-        stages.append(lambda: wordpress.stage(report))
-    if command in ("all", "failures"):
-        stages.append(lambda: experiments.stage(report, front))
-    if command in ("all", "prometheus") and isinstance(front, Elbow):
-        stages.append(lambda: observers.stage(report, front))
-    return stages
 
 
 def _prepare() -> None:
@@ -97,29 +99,22 @@ def _prepare() -> None:
     globals()["_lock"] = lock  # held until the process ends, however it ends
 
 
-def _up(report: Report, front: Balancer, afresh: bool) -> None:
-    report.stage("up")
-    if afresh:
-        observers.stop()
-        balancer.stop_all()
+def _up(report: Report) -> None:
+    report.stage("the machine")
     machine.guard_networks()
     machine.check_disk()
-    machine.install(report, engine=not engine.other_engine_answers(), peer=not isinstance(front, Elbow))
+    machine.install(report, engine=not engine.other_engine_answers(), compose=not compose.is_installed())
     engine.start(report)
     images.build_all(report)
-    if afresh or not containers.running():
-        containers.up(report)
-    balancer.put_in_front(report, front)
-    report.check(f"the site is up behind {front.name}", front.running())
 
 
 def _down(report: Report) -> None:
     """The senders end first and the guard goes last: no packet finds a way out in between."""
     report.stage("down")
     observers.stop()
-    balancer.stop_all()
     if engine.is_there():
-        containers.remove()
+        compose.remove_all()
+    machine.unshield_targets()
     engine.stop(report)
     machine.unguard_networks()
     for path in settings.RUNTIME.iterdir():

@@ -15,7 +15,8 @@ import settings
 from report import Report
 from shell import CommandFailed, Daemon, run, wait_until
 
-_SOCKET = f"unix://{settings.RUNTIME}/docker.sock"
+_SOCKET_FILE = settings.RUNTIME / "docker.sock"
+_SOCKET = f"unix://{_SOCKET_FILE}"
 _EXEC_ROOT = settings.RUNTIME / "engine"
 _DATA_ROOT = settings.STORE / "engine"
 _BEFORE = settings.RUNTIME / "before-engine.json"
@@ -26,10 +27,18 @@ _DAEMON = Daemon("dockerd")
 def docker(*arguments: object, timeout: float = 60, check: bool = True) -> str:
     """Debian's client, which drives BuildKit; a newer bare one on the PATH may not."""
     client = "/usr/bin/docker" if Path("/usr/bin/docker").exists() else "docker"
-    env = {"DOCKER_BUILDKIT": "1"}
-    if _BEFORE.exists():
-        env["DOCKER_HOST"] = _SOCKET
-    return run(client, *arguments, timeout=timeout, env=env, check=check)
+    return run(client, *arguments, timeout=timeout, env=environment(), check=check)
+
+
+def environment() -> dict[str, str]:
+    """What leads a client to the engine."""
+    ours = {"DOCKER_HOST": _SOCKET} if _BEFORE.exists() else {}
+    return {"DOCKER_BUILDKIT": "1", **ours}
+
+
+def socket() -> Path:
+    """The engine's socket, which the balancer's container is given."""
+    return _SOCKET_FILE if _BEFORE.exists() else Path("/var/run/docker.sock")
 
 
 def other_engine_answers() -> bool:
@@ -108,9 +117,9 @@ def _clear() -> None:
             run("umount", "-l", mount, check=False)
     shutil.rmtree(_EXEC_ROOT, ignore_errors=True)
     (settings.RUNTIME / "dockerd.own-pid").unlink(missing_ok=True)
-    (settings.RUNTIME / "docker.sock").unlink(missing_ok=True)
-    for network in settings.NETWORKS:
-        run("ip", "link", "del", network.name, check=False)
+    _SOCKET_FILE.unlink(missing_ok=True)
+    for bridge in settings.BRIDGES:
+        run("ip", "link", "del", bridge, check=False)
 
 
 def _end_orphans() -> None:
@@ -147,8 +156,7 @@ def _forward_policy() -> str:
 
 def _remove_rules(forward_policy: str) -> None:
     """The tables as they are, without the lines that dockerd wrote for its chains and the lab's networks."""
-    marks = ["DOCKER", "docker0", "elbow-lab", settings.ENGINE_BRIDGE.rpartition(".")[0]]
-    marks += [network.subnet for network in settings.NETWORKS]
+    marks = ["DOCKER", "docker0", "elbow-lab", f" {settings.NET}."]
     kept = [line for line in run("iptables-save").splitlines() if not any(mark in line for mark in marks)]
     kept = [line.replace(":FORWARD DROP", f":FORWARD {forward_policy}") for line in kept]
     rules = settings.RUNTIME / "rules"

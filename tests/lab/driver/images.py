@@ -1,31 +1,69 @@
-"""The images, made from Debian's packages alone: a base by mmdebstrap, WordPress, MariaDB. No registry is asked."""
+"""The images: a base by mmdebstrap, the lab's hosts of Debian's packages, Elbow by its own Dockerfile. No registry is
+asked."""
 
 import hashlib
+import os
+import shutil
 from pathlib import Path
 
 import settings
 from engine import docker
 from report import Report
-from shell import run
+from shell import CommandFailed, run
 
 BASE = "elbow-lab/base:bookworm"
+ELBOW = "elbow-lab/elbow:latest"
+FULL = "elbow-lab/elbow:full"
+RUST = "elbow-lab/rust:1-bookworm"
+WORDPRESS = "elbow-lab/wordpress:latest"  # made of the host of phase 2, as an AMI is of an instance
 _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 
 
 def build_all(report: Report) -> None:
     _base(report)
-    for name in ("mariadb", "wordpress"):
-        if not _present(tag(name)):
-            report.say(f"building the image {tag(name)}")
-            docker("build", "--build-arg", f"BASE={BASE}", "--tag", tag(name), _folder(name), timeout=480)
+    if not _present(host()):
+        report.say(f"building the image {host()}")
+        docker("build", "--build-arg", f"BASE={BASE}", "--tag", host(), _folder(), timeout=480)
 
 
-def tag(name: str) -> str:
+def elbow(report: Report) -> None:
+    """Elbow's image, by the stage of its Dockerfile that takes a program that is built already."""
+    if not settings.ELBOW_BIN.exists():
+        _build_program()
+    context = settings.RUNTIME / "image"
+    shutil.rmtree(context, ignore_errors=True)
+    context.mkdir()
+    shutil.copy(settings.ELBOW_BIN, context / "elbow")
+    docker(
+        *("build", "--file", settings.CHECKOUT / "Dockerfile", "--target", "prebuilt"),
+        *("--build-arg", f"RUNTIME_IMAGE={BASE}", "--tag", ELBOW, context),
+        timeout=120,
+    )
+    shutil.rmtree(context)
+    report.say(f"{ELBOW} holds {settings.ELBOW_BIN}")
+
+
+def full(report: Report) -> None:
+    """Elbow's image as everybody else gets it: `docker build .`, from the sources."""
+    _rust(report)
+    report.say("docker build . (a release build, from nothing but the sources)")
+    docker(
+        *("build", "--build-arg", f"RUST_IMAGE={RUST}", "--build-arg", f"RUNTIME_IMAGE={BASE}"),
+        *("--tag", FULL, settings.CHECKOUT),
+        timeout=settings.BUILD_LIMIT,
+    )
+
+
+def host() -> str:
     """Named by its content, so that a changed file means a new image."""
     digest = hashlib.sha256()
-    for path in sorted(_folder(name).iterdir()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return f"elbow-lab/{name}:{digest.hexdigest()[:12]}"
+    for path in sorted(path for path in _folder().rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(_folder())).encode() + b"\0" + path.read_bytes())
+    return f"elbow-lab/host:{digest.hexdigest()[:12]}"
+
+
+def size(name: str) -> int:
+    return int(docker("image", "inspect", "--format", "{{.Size}}", name))
 
 
 def remove_all() -> None:
@@ -51,9 +89,33 @@ def _base(report: Report) -> None:
     archive.unlink()
 
 
+def _rust(report: Report) -> None:
+    if _present(RUST):
+        return
+    report.say("making an image of this machine's Rust")
+    toolchain = Path(run("rustc", "--print", "sysroot").strip())
+    context = settings.STORE / "rust"
+    shutil.rmtree(context, ignore_errors=True)
+    (context / "rust").mkdir(parents=True)
+    for folder in ("bin", "lib", "libexec"):
+        if (toolchain / folder).exists():
+            run("cp", "-a", "--reflink=auto", toolchain / folder, context / "rust", timeout=120)
+    shutil.copy("/etc/ssl/certs/ca-certificates.crt", context / "certificates.pem")
+    definition = settings.LAB / "images" / "rust" / "Dockerfile"
+    docker("build", "--file", definition, "--build-arg", f"BASE={BASE}", "--tag", RUST, context, timeout=480)
+    shutil.rmtree(context)
+
+
+def _build_program() -> None:
+    if os.environ.get("ELBOW_BIN"):
+        raise CommandFailed(f"ELBOW_BIN names {settings.ELBOW_BIN}, which is not there")
+    manifest = settings.CHECKOUT / "Cargo.toml"
+    run("nice", "-n", "5", "cargo", "build", "--locked", "--manifest-path", manifest, timeout=900)
+
+
 def _present(name: str) -> bool:
     return docker("images", "--quiet", name).strip() != ""
 
 
-def _folder(name: str) -> Path:
-    return settings.LAB / "images" / name
+def _folder() -> Path:
+    return settings.LAB / "images" / "host"

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import settings
 from report import Report
+from settings import Site
 from shell import CommandFailed, run
 
-_PACKAGES = ["iptables", "mmdebstrap", "hey", "prometheus", "goaccess"]
+_PACKAGES = ["iptables", "mmdebstrap", "prometheus", "goaccess", "chromium", "chromium-driver", "libnss3-tools"]
 _ENGINE = ["docker.io"]
-_PEERS = ["haproxy"]
+_COMPOSE = ["docker-compose"]
+_REFUSED = ("-j", "REJECT", "--reject-with", "tcp-reset")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -24,12 +26,34 @@ def guard_networks() -> None:
         if route.get("type") == "unreachable" or route.get("table") == "local":
             continue
         if ipaddress.ip_network(route["dst"]).overlaps(ipaddress.ip_network(settings.RANGE)):
-            raise CommandFailed(f"{settings.RANGE} is in use on this machine: {route['dst']} dev {route.get('dev')}")
+            raise CommandFailed(
+                f"{settings.RANGE} is in use on this machine ({route['dst']} dev {route.get('dev')}): give the lab "
+                "another range, for example ELBOW_LAB_NET=10.201"
+            )
     run("ip", "route", "replace", "unreachable", settings.RANGE, "metric", settings.GUARD_METRIC)
 
 
 def unguard_networks() -> None:
     run("ip", "route", "del", "unreachable", settings.RANGE, "metric", settings.GUARD_METRIC, check=False)
+
+
+def shield_targets() -> None:
+    """What a security group would do: port 80 of the WordPress hosts is open for the balancer alone. Nothing but this
+    machine can reach the lab's networks from outside, so this machine's own packets are what is refused."""
+    for site in settings.SITES:
+        rule = ("OUTPUT", "-o", site.bridge, "-p", "tcp", "--dport", "80", "!", "-d", _node(site))
+        if run("iptables", "-C", *rule, *_REFUSED, check=False).strip():
+            run("iptables", "-I", *rule, *_REFUSED)
+
+
+def unshield_targets() -> None:
+    for site in settings.SITES:
+        rule = ("OUTPUT", "-o", site.bridge, "-p", "tcp", "--dport", "80", "!", "-d", _node(site))
+        run("iptables", "-D", *rule, *_REFUSED, check=False)
+
+
+def _node(site: Site) -> str:
+    return settings.NODE_A if site is settings.WP_A else settings.NODE_C
 
 
 def check_disk() -> None:
@@ -40,9 +64,9 @@ def check_disk() -> None:
         )
 
 
-def install(report: Report, engine: bool, peer: bool) -> None:
+def install(report: Report, engine: bool, compose: bool) -> None:
     """Installs what is missing, without starting any of the services that the packages bring."""
-    wanted = _PACKAGES + (_ENGINE if engine else []) + (_PEERS if peer else [])
+    wanted = _PACKAGES + (_ENGINE if engine else []) + (_COMPOSE if compose else [])
     missing = [name for name in wanted if not _installed(name)]
     if not missing:
         return
@@ -67,6 +91,11 @@ def tell_load(report: Report) -> None:
         report.say(
             f"note: {load:.1f} processes compete for {processors} processors; expect slow answers and lost probes"
         )
+
+
+def slowness() -> float:
+    """By how much everything takes longer than on a machine that has nothing else to do: 1 to 3."""
+    return max(1.0, min(3.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 
 
 def require_root() -> None:

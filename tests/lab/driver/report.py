@@ -25,13 +25,15 @@ class Report:
             print(f"FAILED {claim}" + (f": {seen}" if seen != "" else ""))
         return holds
 
-    def table(self, head: list[str], rows: list[list[str]]) -> None:
-        """A Markdown table with aligned columns, so that it can be pasted into the README."""
+    def table(self, head: list[str], rows: list[list[str]]) -> str:
+        """Prints a Markdown table with aligned columns, so that it can be pasted into the README; returns it, too."""
         widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-        print()
-        for row in [head, ["-" * width for width in widths], *rows]:
-            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
-        print()
+        text = "".join(
+            "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |\n"
+            for row in [head, ["-" * width for width in widths], *rows]
+        )
+        print(f"\n{text}")
+        return text
 
     def finish(self) -> int:
         took = time.monotonic() - self._start

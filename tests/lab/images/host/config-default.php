@@ -1,10 +1,11 @@
 <?php
-// Read by Debian's wp-config.php. Every container derives the same keys from one secret, so that a login made at one
-// is good at the others.
+// Read by Debian's wp-config.php. Every host derives the same keys from one secret, so that a login made at one is good
+// at the others.
 define('DB_NAME', 'wordpress');
 define('DB_USER', 'wordpress');
 define('DB_PASSWORD', 'wordpress');
-define('DB_HOST', getenv('LAB_DATABASE'));
+require '/usr/share/wordpress/lab/database-host.php';
+define('DB_HOST', lab_database_host());
 define('WP_HOME', getenv('LAB_URL'));
 define('WP_SITEURL', getenv('LAB_URL'));
 define('WP_CONTENT_DIR', '/var/lib/wordpress/wp-content');

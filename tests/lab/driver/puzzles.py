@@ -1,0 +1,79 @@
+"""The two puzzles of 2014, as experiments.
+
+1. A target was OutOfService, and its WordPress worked again. Did it come back by itself, or only when it was registered
+   anew? By itself: but an unhealthy target needs the whole healthy threshold, and one that is registered needs one pass,
+   so that registering anew looked like the cure.
+2. An instance was stopped and started, and stayed OutOfService. It had come back with another address, and the balancer
+   went on asking the old one. A target that is known by its identity returns by itself.
+"""
+
+import re
+import time
+from collections.abc import Callable
+
+import balancer
+import compose
+import hosts
+import phases
+import settings
+from report import Report
+from settings import WP_C
+from shell import wait_until
+
+_THRESHOLD = 3  # healthy_threshold of config/elbow.toml
+
+
+def stage(report: Report) -> None:
+    report.stage("the two puzzles of 2014")
+    phases.ensure_phase_3(report)
+    try:
+        _first(report)
+        _second(report)
+    finally:
+        hosts.mend_all()
+
+
+def _first(report: Report) -> None:
+    hosts.maintain(WP_C)
+    wait_until("wp-c is OutOfService", lambda: balancer.health(WP_C.id)[0] == "unhealthy", 30)
+    passes, took = _until_healthy(lambda: hosts.maintained(WP_C))
+    report.check(f"1: it came back by itself after {passes} passes in a row, {took:.1f} s", passes == _THRESHOLD, passes)
+
+    hosts.maintain(WP_C)
+    wait_until("wp-c is OutOfService", lambda: balancer.health(WP_C.id)[0] == "unhealthy", 30)
+    hosts.maintained(WP_C)
+    passes, again = _until_healthy(_register_anew)
+    report.check(f"1: registered anew it was back after {passes} pass, {again:.1f} s", passes == 1, passes)
+
+
+def _second(report: Report) -> None:
+    before = compose.address(WP_C.id, WP_C.network)
+    hosts.stop(WP_C)
+    stopped = balancer.health(WP_C.id)
+    report.check("2: while it is stopped it is `unused`", stopped == ("unused", settings.REASON_INVALID), stopped)
+    passes, took = _until_healthy(lambda: hosts.start_elsewhere(WP_C))
+    after = compose.address(WP_C.id, WP_C.network)
+    report.check(f"2: it came back by itself, from {before} to {after}, {took:.1f} s", before != after, after)
+    report.check("2: it needed one pass, for it was not unhealthy", passes == 1, passes)
+
+
+def _register_anew() -> None:
+    for order in ("drain", "undrain"):
+        balancer.ask(f"/target-groups/{settings.GROUP}/targets/{WP_C.id}/{order}", "POST")
+
+
+def _until_healthy(mend: Callable[[], None]) -> tuple[int, float]:
+    """How many probes in a row passed, as the daemon's log says, and how long it took."""
+    lines = len(_turns())
+    began = time.monotonic()
+    mend()
+    wait_until("wp-c is InService", lambda: balancer.health(WP_C.id)[0] == "healthy", settings.RETURN_LIMIT)
+    took = time.monotonic() - began
+    turns = wait_until("the log says so", lambda: _turns()[lines:], 5)
+    return int(turns[-1]), took
+
+
+def _turns() -> list[str]:
+    """For each time that wp-c turned healthy for visitors: after how many passes."""
+    pattern = rf'target is healthy: (\d+) probes? in a row.*group="?{settings.GROUP}"? .*target={WP_C.id}'
+    return re.findall(pattern, compose.log("elbow"))
