@@ -27,6 +27,7 @@
 //! |   | [`access_log`] | one line a request, written by a thread of its own |
 //! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`routing`] | which rule a request meets; knows no targets |
+//! |   | [`auth`] | who a request is of: logins at identity providers, tokens of programs |
 //! |   | [`balance`] | which candidate is next; pure |
 //! |   | [`local_ca`] | a certificate authority of one's own, in a folder |
 //! | 2 | [`target_group`] | who is eligible, in which zone, and then who is next: gives a lease |
@@ -63,6 +64,7 @@
 //!                     stream and a task, and goes the same way
 //!          handle     cannot fail: opens the record, maps an error to an answer in one place
 //!          respond    the snapshot, once; RuleTable::find -> redirect | fixed response | forward
+//!          authenticate  a session or a token is looked at, if the rule asks for one; may answer itself
 //!          transform  what the rule rewrites: host, path and query; no rule is looked at again
 //!          forward    a group by weight, then attempts:
 //!                       TargetGroup::pick    eligible, zone, balance -> Lease
@@ -141,6 +143,7 @@
 pub mod access_log;
 pub mod admin;
 pub mod app;
+pub mod auth;
 pub mod balance;
 pub mod cli;
 pub mod config;

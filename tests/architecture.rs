@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 12] = [
         "target",
         "tls",
     ],
-    &["balance", "local_ca", "routing"],
+    &["auth", "balance", "local_ca", "routing"],
     &["target_group"],
     &["config"],
     &["snapshot"],

@@ -19,6 +19,7 @@ mod metrics;
 mod nodes;
 mod page;
 mod providers;
+mod public_keys;
 mod readiness;
 mod reload;
 mod rules;
@@ -38,6 +39,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use crate::access_log::AccessLog;
+use crate::auth::Signer;
 use crate::discovery::Board;
 use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
@@ -63,6 +65,8 @@ pub struct Context {
     pub discovery: Arc<Board>,
     /// What `/ready` answers.
     pub readiness: Readiness,
+    /// Knows the public keys of what targets are told.
+    pub signer: Signer,
     /// When the process started.
     pub started: SystemTime,
 }
@@ -89,6 +93,7 @@ pub fn router(context: Context, more: Router) -> Router {
         .route("/nodes/{zone}/health", get(nodes::health))
         .route("/rules", get(rules::list))
         .route("/explain", get(explain::show))
+        .route("/public-keys/{id}", get(public_keys::show))
         .route("/target-groups", get(target_groups::list))
         .route("/target-health", get(target_health::list))
         .route(

@@ -5,7 +5,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::routing::{Condition, FixedResponse, Redirect, RedirectPart, Rule, Transforms};
-use crate::snapshot::{Action, Forward, Listener, LoadBalancer};
+use crate::snapshot::{Action, Authenticator, Forward, Listener, LoadBalancer};
 
 use super::Context;
 
@@ -29,7 +29,30 @@ struct RuleDocument {
     conditions: Vec<ConditionDocument>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     transforms: Vec<TransformDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authenticate: Option<AuthenticateDocument>,
     action: ActionDocument,
+}
+
+/// What stands before the action; no secret is in it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum AuthenticateDocument {
+    AuthenticateOidc {
+        issuer: String,
+        authorization_endpoint: String,
+        token_endpoint: String,
+        user_info_endpoint: String,
+        client_id: String,
+        scope: String,
+        session_cookie_name: String,
+        session_timeout_seconds: u64,
+    },
+    JwtValidation {
+        issuer: String,
+        jwks_endpoint: String,
+        additional_claims: Vec<String>,
+    },
 }
 
 #[derive(Debug, Serialize)]
@@ -94,6 +117,7 @@ fn document(load_balancer: &LoadBalancer, listener: &Listener) -> ListenerDocume
         priority: "default".to_owned(),
         conditions: Vec::new(),
         transforms: Vec::new(),
+        authenticate: authenticate(listener.rules.default_action()),
         action: action(listener.rules.default_action()),
     };
     ListenerDocument {
@@ -109,8 +133,39 @@ fn rule(rule: &Rule<Action>) -> RuleDocument {
         priority: rule.priority().to_string(),
         conditions: rule.conditions().iter().map(condition).collect(),
         transforms: rule.transforms().map(transforms).unwrap_or_default(),
+        authenticate: authenticate(rule.action()),
         action: action(rule.action()),
     }
+}
+
+fn authenticate(action: &Action) -> Option<AuthenticateDocument> {
+    let Action::Authenticate(authenticated) = action else {
+        return None;
+    };
+    Some(match &authenticated.by {
+        Authenticator::Oidc(oidc) => {
+            let settings = oidc.settings();
+            AuthenticateDocument::AuthenticateOidc {
+                issuer: settings.issuer.clone(),
+                authorization_endpoint: settings.authorization_endpoint.url(),
+                token_endpoint: settings.token_endpoint.url(),
+                user_info_endpoint: settings.user_info_endpoint.url(),
+                client_id: settings.client_id.clone(),
+                scope: settings.scope.clone(),
+                session_cookie_name: settings.session_cookie_name.clone(),
+                session_timeout_seconds: settings.session_timeout.as_secs(),
+            }
+        }
+        Authenticator::Jwt(jwt) => {
+            let settings = jwt.settings();
+            let claims = settings.claims.iter().map(|claim| claim.name().to_owned());
+            AuthenticateDocument::JwtValidation {
+                issuer: settings.issuer.clone(),
+                jwks_endpoint: settings.jwks_endpoint.url(),
+                additional_claims: claims.collect(),
+            }
+        }
+    })
 }
 
 fn transforms(transforms: &Transforms) -> Vec<TransformDocument> {
@@ -145,11 +200,12 @@ fn condition(condition: &Condition) -> ConditionDocument {
     }
 }
 
-fn action(action: &Action) -> ActionDocument {
-    match action {
+fn action(of: &Action) -> ActionDocument {
+    match of {
         Action::Forward(forward) => forward_action(forward),
         Action::Redirect(redirect) => redirect_action(redirect),
         Action::FixedResponse(response) => fixed_response_action(response),
+        Action::Authenticate(authenticated) => action(&authenticated.then),
     }
 }
 

@@ -14,7 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Destination, Format, Settings};
+use crate::auth::Signer;
 use crate::config;
+use crate::keyring::{self, Keyring};
 use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
 use crate::server::Addresses;
@@ -93,6 +95,8 @@ impl Sample {
             destination: Destination::Off,
             format: Format::Alb,
         });
+        let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now());
+        let keyring = Keyring::new(keys.unwrap());
         let context = Context {
             shared,
             reload: ReloadHandle::new().0,
@@ -101,6 +105,7 @@ impl Sample {
             addresses: Addresses::default(),
             discovery: Arc::default(),
             readiness: Readiness::default(),
+            signer: Signer::new(keyring),
             started: SystemTime::now(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -16,6 +16,7 @@ use tracing::info;
 
 use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
 use crate::admin::{self, Readiness};
+use crate::auth::{Secrets, Signer};
 use crate::config;
 use crate::discovery::Discovery;
 use crate::health::{HealthChecker, watch_anomalies};
@@ -131,13 +132,17 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     metrics
         .workers
         .set(workers.get().try_into().unwrap_or(i64::MAX));
+    let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now())?;
+    let keyring = Keyring::new(keys);
+    let secrets = Secrets {
+        signer: Signer::new(keyring.clone()),
+        keyring: keyring.clone(),
+    };
     let server = Server::start(workers, &shared, &metrics, || {
         let log = access_log.buffer();
         let relay = Arc::new(Relay::new(log.clone()));
-        (Arc::new(Proxy::new(&shared, log)), relay)
+        (Arc::new(Proxy::new(&shared, log, secrets.clone())), relay)
     })?;
-    let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now())?;
-    let keyring = Keyring::new(keys);
     let addresses = server.addresses();
     let (reload, queue) = ReloadHandle::new();
     let rooms = Rooms {
@@ -172,6 +177,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         addresses: addresses.clone(),
         discovery,
         readiness: readiness.clone(),
+        signer: secrets.signer.clone(),
         started: SystemTime::now(),
     };
     let routes = admin::router(context, options.routes);

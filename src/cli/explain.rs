@@ -116,6 +116,13 @@ fn page(explanation: &Explanation) -> String {
         _ => {}
     }
     page.push('\n');
+    match explanation.authentication.as_deref() {
+        Some("authenticate-oidc") => {
+            page += "The user must have logged in (authenticate-oidc); then:\n"
+        }
+        Some(_) => page += "The request must bring a token (jwt-validation); then:\n",
+        None => {}
+    }
     if let Some(rewritten) = &explanation.transforms {
         let request = &explanation.request;
         let uri = match &request.query {

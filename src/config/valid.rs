@@ -13,6 +13,7 @@ use super::document::{
 };
 use super::listener_headers::ListenerHeaders;
 use super::provider::ValidProvider;
+use crate::auth::{JwtSettings, OidcSettings};
 use crate::keyring;
 use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
@@ -231,6 +232,26 @@ pub enum ValidAction {
     Redirect(Redirect),
     /// It is answered without a target.
     FixedResponse(FixedResponse),
+    /// Only some requests come to the action.
+    Authenticate(Box<ValidAuthenticated>),
+}
+
+/// An action that only some requests come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidAuthenticated {
+    /// Who lets them through.
+    pub by: ValidAuthenticator,
+    /// What happens to them then; no such thing again.
+    pub then: ValidAction,
+}
+
+/// Who lets requests through, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValidAuthenticator {
+    /// An identity provider.
+    Oidc(Box<OidcSettings>),
+    /// An issuer of tokens.
+    Jwt(Box<JwtSettings>),
 }
 
 /// A target group, checked.

@@ -14,6 +14,9 @@ pub struct Explanation {
     pub rules: Vec<TriedRule>,
     /// The priority of the rule that is met, or `default`; none if the request is refused before.
     pub matched_rule: Option<String>,
+    /// What stands before the action: `authenticate-oidc` or `jwt-validation`. The rest holds for a
+    /// request that it lets through.
+    pub authentication: Option<String>,
     /// What the rule rewrites.
     pub transforms: Option<Rewritten>,
     /// What comes of it.

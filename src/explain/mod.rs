@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::http1::{HeadError, HeadLimits, HeadScanner, RequestHead};
 use crate::proxy::{Examined, ProxyError, examine};
 use crate::routing::{Check, Condition, Redirect, RequestView, Transformed, Transforms, Trial};
-use crate::snapshot::{Action, Entrance, Forward, Group, Snapshot};
+use crate::snapshot::{Action, Authenticator, Entrance, Forward, Group, Snapshot};
 use crate::target::{HealthReason, Zone};
 
 pub use answer::{
@@ -61,6 +61,7 @@ pub fn explain(
         entrance: entered.clone(),
         rules: Vec::new(),
         matched_rule: None,
+        authentication: None,
         transforms: None,
         outcome: refusal(error),
     };
@@ -106,7 +107,10 @@ fn answer(
     examined.look(|view| {
         let trials = rules.trials(view);
         let matched = rules.find(view);
-        let (transforms, outcome) = match matched.action {
+        let (authentication, action) = before(matched.action);
+        let (transforms, outcome) = match action {
+            // Only the last action is asked for.
+            Action::Authenticate(_) => (None, refusal(&ProxyError::NoListener)),
             Action::Forward(forward) => {
                 let transformed = examined.transformed(matched.transforms);
                 let rewritten = rewritten(&transformed, matched.transforms);
@@ -141,10 +145,25 @@ fn answer(
             entrance: entered.clone(),
             rules: trials.iter().map(tried).collect(),
             matched_rule: Some(rule_name(matched.priority)),
+            authentication: authentication.map(str::to_owned),
             transforms,
             outcome,
         }
     })
+}
+
+/// What stands before an action, and the action.
+fn before(action: &Action) -> (Option<&'static str>, &Action) {
+    match action {
+        Action::Authenticate(authenticated) => {
+            let by = match authenticated.by {
+                Authenticator::Oidc(_) => "authenticate-oidc",
+                Authenticator::Jwt(_) => "jwt-validation",
+            };
+            (Some(by), &authenticated.then)
+        }
+        action => (None, action),
+    }
 }
 
 /// As ALB's API has it.

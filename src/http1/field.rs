@@ -70,10 +70,28 @@ pub enum FieldName {
     XAmznTraceId,
     /// X-Amzn-Tls-Version or X-Amzn-Tls-Cipher-Suite.
     XAmznTls,
+    /// What the balancer tells targets about a user; also in a spelling that a target may take for it.
+    XAmznOidc,
+    Cookie,
     /// Reads as Content-Length or Transfer-Encoding to a target that tidies up names: one that
     /// takes `_` for `-`, as CGI does, say.
     Disguised,
     Other,
+}
+
+/// What targets are told about a user, and believe.
+const OIDC: [&[u8]; 3] = [
+    b"x-amzn-oidc-accesstoken",
+    b"x-amzn-oidc-identity",
+    b"x-amzn-oidc-data",
+];
+
+/// Whether a target that takes `_` for `-`, as CGI does, takes one name for the other.
+fn reads_as(name: &[u8], known: &[u8]) -> bool {
+    let same = |(byte, known): (&u8, &u8)| {
+        byte.eq_ignore_ascii_case(known) || (*known == b'-' && *byte == b'_')
+    };
+    name.len() == known.len() && name.iter().zip(known).all(same)
 }
 
 impl FieldName {
@@ -86,6 +104,7 @@ impl FieldName {
             (4, b'h') => (b"host", Self::Host),
             (4, b'd') => (b"date", Self::Date),
             (6, b'e') => (b"expect", Self::Expect),
+            (6, b'c') => (b"cookie", Self::Cookie),
             (7, b'u') => (b"upgrade", Self::Upgrade),
             (7, b't') => (b"trailer", Self::Trailer),
             (9, b'f') => (b"forwarded", Self::Forwarded),
@@ -115,6 +134,9 @@ impl FieldName {
 
     /// Nearly all names are told from a disguise by their length and first letter.
     fn unknown(name: &[u8], first: u8) -> Self {
+        if first == b'x' && OIDC.iter().any(|oidc| reads_as(name, oidc)) {
+            return Self::XAmznOidc;
+        }
         let may_be = name.len() >= CONTENT_LENGTH.len()
             && (matches!(first, b'c' | b't') || !first.is_ascii_alphanumeric());
         if may_be && (resembles(name, CONTENT_LENGTH) || resembles(name, TRANSFER_ENCODING)) {

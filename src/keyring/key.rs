@@ -23,7 +23,7 @@ const MOST: usize = 16 * 1024;
 
 /// What a key is made from.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Secret([u8; 32]);
+pub(super) struct Secret(pub(super) [u8; 32]);
 
 /// The bytes of a sealed text; on the stack for those that only name a target.
 pub(super) type Bytes = SmallVec<[u8; 192]>;

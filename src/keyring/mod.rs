@@ -202,6 +202,19 @@ impl Keyring {
         key.open(purpose, context, bytes)
     }
 
+    /// Secrets for a use that seals nothing, such as signing: all who have the same keys derive the
+    /// same ones for a label. The first is that of the key that seals at `now`.
+    pub fn derive(&self, label: &str, now: SystemTime) -> Vec<[u8; 32]> {
+        let keys = self.0.keys.load();
+        let sealing = keys.sealing(seconds(now));
+        let others = keys
+            .iter()
+            .filter(|key| Some(key.from) != sealing.map(|key| key.from));
+        let all = sealing.into_iter().chain(others);
+        all.map(|key| key.secret.derive(label.as_bytes()).0)
+            .collect()
+    }
+
     /// The settings in force.
     pub fn settings(&self) -> Settings {
         self.0.settings.lock().clone()
@@ -310,6 +323,18 @@ mod tests {
                 .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
         );
         assert_ne!(sealed(&ring, b"wp-a:80", start()), text);
+    }
+
+    #[test]
+    fn a_secret_for_another_use_is_alike_for_all_who_have_the_keys() {
+        let ring = ring(Source::Memory, start());
+        let other = ring.clone();
+        assert_eq!(ring.derive("a", start()), other.derive("a", start()));
+        assert_ne!(ring.derive("a", start()), ring.derive("b", start()));
+        let before = ring.derive("a", start());
+        ring.refresh(start() + DAY).unwrap();
+        let after = ring.derive("a", start() + DAY);
+        assert_eq!((after.len(), after[1]), (2, before[0]));
     }
 
     #[test]

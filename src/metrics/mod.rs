@@ -9,6 +9,7 @@
 //! Labels are names from the configuration and words of enums, never data of a request. ALB's name
 //! of a metric ends its help text.
 
+mod auth;
 mod condition;
 mod daemon;
 mod group;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
+pub use auth::AuthMetrics;
 pub use condition::ConditionMetrics;
 pub use daemon::{ReloadMetrics, ServerMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};

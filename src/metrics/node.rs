@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::MetricsError;
+use super::auth::{AuthFamilies, AuthMetrics};
 use super::rows::{Registrar, Rows};
 
 /// The statuses for which a counter is kept.
@@ -45,6 +46,8 @@ pub struct NodeMetrics {
     pub dropped_invalid_header_requests: IntCounter,
     /// Requests that were forwarded with an invalid header field.
     pub forwarded_invalid_header_requests: IntCounter,
+    /// Logins and tokens.
+    pub auth: AuthMetrics,
     responses: Box<[OnceLock<IntCounter>]>,
     errors: Mutex<Vec<(&'static str, IntCounter)>>,
     proxy_protocol_errors: Mutex<Vec<(&'static str, IntCounter)>>,
@@ -73,6 +76,7 @@ impl NodeMetrics {
             fixed_responses: rows.row(&families.fixed_responses, &[]),
             dropped_invalid_header_requests: rows.row(&families.invalid_headers, &["dropped"]),
             forwarded_invalid_header_requests: rows.row(&families.invalid_headers, &["forwarded"]),
+            auth: AuthMetrics::new(&families.auth, &rows),
             responses: STATUSES.map(|_| OnceLock::new()).collect(),
             errors: Mutex::default(),
             proxy_protocol_errors: Mutex::default(),
@@ -227,6 +231,7 @@ pub(super) struct Families {
     proxy_protocol_errors: IntCounterVec,
     tls_errors: IntCounterVec,
     tls_handshakes: IntCounterVec,
+    auth: AuthFamilies,
 }
 
 impl Families {
@@ -236,6 +241,7 @@ impl Families {
             labels: &["load_balancer", "zone"],
         };
         Ok(Self {
+            auth: AuthFamilies::new(&r)?,
             new_connections: r.counter(
                 "elbow_new_connections_total",
                 "Connections from clients that were accepted. ALB: NewConnectionCount.",

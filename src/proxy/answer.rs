@@ -16,6 +16,8 @@ pub(super) struct Answer<'a> {
     pub(super) content_type: &'a str,
     pub(super) body: &'a str,
     pub(super) location: Option<&'a str>,
+    /// Set-Cookie values.
+    pub(super) cookies: &'a [String],
     /// Whether the client's connection stays open.
     pub(super) keep_alive: bool,
 }
@@ -75,6 +77,9 @@ fn push_answer(
     push_common(out, changes);
     if let Some(location) = answer.location {
         push_field(out, b"Location", location.as_bytes());
+    }
+    for cookie in answer.cookies {
+        push_field(out, b"Set-Cookie", cookie.as_bytes());
     }
     if !answer.body.is_empty() {
         push_field(out, b"Content-Type", answer.content_type.as_bytes());

@@ -127,7 +127,14 @@ impl Download<'_, '_> {
             keep_alive: true,
         };
         let mut out = buffers::take();
-        to_client(&mut out, self.request.head, head, bytes, decided, None);
+        to_client(
+            &mut out,
+            self.request.head,
+            head,
+            bytes,
+            (decided, &[]),
+            None,
+        );
         self.start(&mut out, BodyCoding::Plain, b"", None).await?;
         buffers::give(out);
         Ok(())
@@ -205,7 +212,15 @@ impl Download<'_, '_> {
     ) -> Result<(), ProxyError> {
         let mut out = buffers::take();
         let changes = self.request.entrance.listener.headers.response.as_ref();
-        to_client(&mut out, self.request.head, head, buffer, decided, changes);
+        let decided_with = (decided, &self.request.passport.cookies[..]);
+        to_client(
+            &mut out,
+            self.request.head,
+            head,
+            buffer,
+            decided_with,
+            changes,
+        );
         self.record.answered(head.status(), self.at);
         self.progress.answered.store(true, Ordering::Relaxed);
         self.patience.may_leave = false;

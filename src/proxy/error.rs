@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::auth::AuthError;
 use crate::http1::{BodyError, HeadError};
 use crate::net::HandshakeError;
 use crate::routing::TransformError;
@@ -55,6 +56,9 @@ pub enum ProxyError {
     /// The rule's transforms found something to rewrite, and the result cannot be sent.
     #[error("the transforms of the rule failed: {0}")]
     Transform(#[source] TransformError),
+    /// The client is not who it would have to be, or nobody can tell.
+    #[error("{0}")]
+    Auth(#[source] AuthError),
     /// No target can take the request.
     #[error("no target: {0}")]
     NoTarget(#[source] PickError),
@@ -127,6 +131,7 @@ impl ProxyError {
             Self::TooManyAddresses => 463,
             Self::ProtocolVersion => 464,
             Self::Transform(_) => 500,
+            Self::Auth(error) => error.status(),
             Self::RedirectTooLong => 507,
             Self::NoTarget(_) | Self::NoListener => 503,
             Self::TargetConnectTimeout | Self::TargetTimeout | Self::DeadlineExceeded => 504,
@@ -158,6 +163,7 @@ impl ProxyError {
             Self::TooManyAddresses => "ForwardedForTooLong",
             Self::RedirectTooLong => "RedirectUrlTooLong",
             Self::Transform(error) => error.as_str(),
+            Self::Auth(error) => error.reason(),
             Self::NoTarget(error) => error.as_str(),
             Self::Unresolved => "TargetNameUnresolved",
             Self::TargetConnect(_) => "TargetConnectionError",
@@ -203,6 +209,7 @@ impl ProxyError {
             | Self::Transform(_)
             | Self::FailedOver
             | Self::Deregistered => Fault::Balancer,
+            Self::Auth(error) if error.status() != 401 => Fault::Balancer,
             _ if self.status() < 500 || matches!(self, Self::RequestHead(_)) => Fault::Client,
             _ => Fault::Target,
         }
@@ -249,6 +256,24 @@ mod tests {
             (E::ClientClosed, 460, Fault::Client),
             (E::TooManyAddresses, 463, Fault::Client),
             (E::RedirectTooLong, 507, Fault::Balancer),
+            (E::Auth(AuthError::NotAuthenticated), 401, Fault::Client),
+            (E::Auth(AuthError::InvalidState), 401, Fault::Client),
+            (E::Auth(AuthError::JwtMissing), 401, Fault::Client),
+            (
+                E::Auth(AuthError::TokenEndpointTimeout),
+                500,
+                Fault::Balancer,
+            ),
+            (
+                E::Auth(AuthError::Provider(String::new())),
+                561,
+                Fault::Balancer,
+            ),
+            (
+                E::Auth(AuthError::Keys(String::new())),
+                562,
+                Fault::Balancer,
+            ),
             (
                 E::Transform(TransformError::InvalidPath),
                 500,

@@ -11,6 +11,7 @@ use super::transform::transformed;
 use crate::http1::RequestHead;
 use crate::routing::{RequestView, TransformError, Transformed, Transforms};
 use crate::snapshot::Entrance;
+use crate::tls::Facts;
 
 /// A request that would be let in.
 #[derive(Debug)]
@@ -26,7 +27,10 @@ pub fn examine<T>(
     node: SocketAddr,
     look: impl FnOnce(Examined<'_>) -> T,
 ) -> Result<T, ProxyError> {
-    let ends = Ends::new(client, node);
+    let mut ends = Ends::new(client, node);
+    if entrance.listener.is_secure {
+        ends = ends.with_tls(Facts::default());
+    }
     let trusted = entrance.load_balancer.trusted_proxies.as_ref();
     let origin = Origin::of(head, &ends, trusted);
     let request = admit(entrance, &ends, origin, head)?;

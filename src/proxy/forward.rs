@@ -429,6 +429,8 @@ async fn send_head(
             attributes: request.attributes(),
             host: request.host,
             transformed: record.transformed.as_deref(),
+            user: request.passport.user.as_ref(),
+            providers: &request.entrance.listener.providers,
             scheme: request.ends.scheme(),
             ends: request.ends,
             origin: &request.origin,

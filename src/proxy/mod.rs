@@ -13,6 +13,7 @@
 //! waits for another thread.
 
 mod answer;
+mod authenticate;
 mod body;
 mod client;
 mod date;
@@ -57,6 +58,7 @@ use transform::transform;
 use wire::Wire;
 
 use crate::access_log::LogBuffer;
+use crate::auth::{Passport, Secrets};
 use crate::config::ForwardedFor;
 use crate::http1::{HeadError, RequestHead};
 use crate::net::{Stream, buffers};
@@ -74,6 +76,7 @@ pub struct Proxy {
     log: LogBuffer,
     pool: Pool,
     shared: http2::SharedConnections,
+    secrets: Secrets,
 }
 
 /// The entrance of a connection as one snapshot has it. An idle connection may keep that of an
@@ -107,13 +110,14 @@ impl After {
 }
 
 impl Proxy {
-    /// For one worker: the snapshots to read, the log to write.
-    pub fn new(shared: &Shared, log: LogBuffer) -> Self {
+    /// For one worker: the snapshots to read, the log to write, what cookies are sealed with.
+    pub fn new(shared: &Shared, log: LogBuffer, secrets: Secrets) -> Self {
         Self {
             snapshots: Mutex::new(shared.cache()),
             log,
             pool: Pool::default(),
             shared: http2::SharedConnections::default(),
+            secrets,
         }
     }
 
@@ -290,6 +294,7 @@ impl Proxy {
             content_type: "text/html",
             body: &page,
             location: None,
+            cookies: &[],
             keep_alive,
         };
         client.answer(&answer, record).await;
@@ -307,10 +312,28 @@ impl Proxy {
         record.host = Some(request.host);
         record.note_header_names();
         record.trace(TraceId::new);
+        let listener = &request.entrance.listener;
+        if !listener.providers.is_empty() {
+            let answered = Box::pin(self.own_path(client, &request, record)).await;
+            if let Some(answered) = answered {
+                return answered;
+            }
+        }
         let fields = HeadFields(request.head);
-        let matched = request.entrance.listener.rules.find(&request.view(&fields));
+        let matched = listener.rules.find(&request.view(&fields));
         record.matched(matched.priority);
-        match matched.action {
+        let mut action = matched.action;
+        while let Action::Authenticate(authenticated) = action {
+            let by = &authenticated.by;
+            let answered = Box::pin(self.authenticate(client, &mut request, by, record)).await?;
+            match answered {
+                Some(after) => return Ok(after),
+                None => action = &authenticated.then,
+            }
+        }
+        match action {
+            // Seen to above.
+            Action::Authenticate(_) => Err(ProxyError::NoListener),
             Action::Redirect(redirect) => self.redirect(client, &request, redirect, record).await,
             Action::FixedResponse(response) => Ok(self
                 .fixed_response(client, &request, response, record)
@@ -345,6 +368,7 @@ impl Proxy {
             content_type: "",
             body: "",
             location: Some(&location),
+            cookies: &request.passport.cookies,
             keep_alive,
         };
         client.answer(&answer, record).await;
@@ -366,6 +390,7 @@ impl Proxy {
             content_type: response.content_type().field_value(),
             body: response.body(),
             location: None,
+            cookies: &request.passport.cookies,
             keep_alive: may_keep_alive(client, request),
         };
         client.answer(&answer, record).await;
@@ -399,6 +424,7 @@ fn admit<'r>(
         ends,
         origin,
         grpc: head.version().has_streams() && is_grpc(head),
+        passport: Passport::default(),
         idempotent,
         response_timeout: attributes.idle_timeout,
     })

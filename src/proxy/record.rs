@@ -33,6 +33,8 @@ pub(super) struct RequestRecord<'r> {
     pub(super) host: Option<Host<'r>>,
     pub(super) trace_id: TraceId,
     pub(super) priority: Option<u32>,
+    /// What was done before the action: a session or a token was looked at.
+    pub(super) authenticated: &'static str,
     pub(super) action: &'static str,
     pub(super) redirect_url: Option<String>,
     /// What the target gets instead of the client's host, path and query.
@@ -78,6 +80,7 @@ impl<'r> RequestRecord<'r> {
             host: None,
             trace_id: TraceId::default(),
             priority: None,
+            authenticated: "",
             action: "",
             redirect_url: None,
             transformed: None,
@@ -290,7 +293,7 @@ impl<'r> RequestRecord<'r> {
             chosen_certificate: tls.and_then(chosen_certificate),
             matched_rule_priority: self.priority.and_then(|priority| priority.try_into().ok()),
             request_creation_time: self.arrival.time,
-            actions_executed: self.action,
+            actions_executed: actions(self.authenticated, self.action),
             redirect_url: self.redirect_url.as_deref().map(str::as_bytes),
             error_reason: self.error,
             targets: &self.targets,
@@ -310,6 +313,20 @@ fn chosen_certificate(tls: &Facts) -> Option<&str> {
     match tls.resumed {
         true => Some("session-reused"),
         false => tls.certificate.as_deref(),
+    }
+}
+
+/// Both, as ALB's log has them.
+fn actions(authenticated: &'static str, action: &'static str) -> &'static str {
+    match (authenticated, action) {
+        ("", action) => action,
+        (authenticated, "") => authenticated,
+        ("authenticate", "forward") => "authenticate,forward",
+        ("authenticate", "redirect") => "authenticate,redirect",
+        ("authenticate", _) => "authenticate,fixed-response",
+        (_, "forward") => "jwt-validation,forward",
+        (_, "redirect") => "jwt-validation,redirect",
+        (_, _) => "jwt-validation,fixed-response",
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ends::Ends;
 use super::headers::{Host, Origin};
+use crate::auth::Passport;
 use crate::config::Attributes;
 use crate::http1::{RequestHead, Version};
 use crate::routing::{Fields, RequestView};
@@ -18,6 +19,8 @@ pub(super) struct Request<'r> {
     pub(super) entrance: &'r Entrance,
     pub(super) ends: &'r Ends,
     pub(super) origin: Origin,
+    /// Who the request is of, if a rule asks for that.
+    pub(super) passport: Passport,
     /// Whether it is a gRPC call.
     pub(super) grpc: bool,
     /// Whether sending it twice does what sending it once does (RFC 9110 section 9.2.2).

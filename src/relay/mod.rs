@@ -123,7 +123,7 @@ fn choose<'r>(record: &ConnectionRecord<'r>) -> Option<&'r Group> {
     };
     match entrance.listener.rules.find(&view).action {
         Action::Forward(forward) => forward.choose().map(|group| &**group),
-        Action::Redirect(_) | Action::FixedResponse(_) => None,
+        Action::Redirect(_) | Action::FixedResponse(_) | Action::Authenticate(_) => None,
     }
 }
 

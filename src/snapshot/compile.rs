@@ -6,15 +6,18 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::config::{ValidAction, ValidConfig, ValidLoadBalancer, ValidTargetGroup};
+use crate::config::{
+    ValidAction, ValidAuthenticated, ValidConfig, ValidLoadBalancer, ValidTargetGroup,
+};
 use crate::metrics::{GroupMetrics, Metrics};
+use crate::routing::Rule;
 use crate::target::{Target, Zone};
 use crate::target_group::{Scope, TargetGroup};
 use crate::tls::Terminators;
 
 use super::{
-    Action, Admissions, Choice, Entrance, EntranceKey, Forward, Group, Listener, LoadBalancer,
-    Node, Snapshot,
+    Action, Admissions, Authenticated, Authenticators, Choice, Entrance, EntranceKey, Forward,
+    Group, Listener, LoadBalancer, Node, Snapshot, authenticate,
 };
 
 type Groups = BTreeMap<Arc<str>, Arc<Group>>;
@@ -39,10 +42,20 @@ impl Snapshot {
                 (Arc::clone(&group.settings.name), Arc::new(compiled))
             })
             .collect();
+        let mut authenticators = Authenticators::default();
         let load_balancers: Vec<_> = valid
             .load_balancers
             .iter()
-            .map(|load_balancer| Arc::new(compile_load_balancer(load_balancer, tls, &groups, last)))
+            .map(|load_balancer| {
+                let known = &mut authenticators;
+                Arc::new(compile_load_balancer(
+                    load_balancer,
+                    tls,
+                    &groups,
+                    known,
+                    last,
+                ))
+            })
             .collect();
         Self {
             generation: last.generation + 1,
@@ -50,6 +63,7 @@ impl Snapshot {
             deleted: deleted(&groups, last, metrics, now),
             load_balancers,
             groups,
+            authenticators,
         }
     }
 
@@ -157,23 +171,25 @@ fn compile_load_balancer(
     load_balancer: &ValidLoadBalancer,
     tls: &Terminators,
     groups: &Groups,
+    authenticators: &mut Authenticators,
     last: &Snapshot,
 ) -> LoadBalancer {
     let listeners = load_balancer
         .listeners
         .iter()
         .map(|listener| {
+            let rules = listener.rules.clone();
+            let rules = rules.map(|action| compile_action(action, groups, authenticators, last));
+            let actions = rules.rules().iter().map(Rule::action);
             Arc::new(Listener {
+                providers: authenticate::providers(actions.chain([rules.default_action()])),
                 port: listener.port,
                 proxy_protocol: listener.proxy_protocol.clone(),
                 service: listener.service,
                 headers: Arc::clone(&listener.headers),
                 is_secure: listener.tls.is_some(),
                 tls: tls.get(&load_balancer.name, listener.port).cloned(),
-                rules: listener
-                    .rules
-                    .clone()
-                    .map(|action| compile_action(action, groups)),
+                rules,
             })
         })
         .collect();
@@ -200,7 +216,12 @@ fn compile_load_balancer(
     }
 }
 
-fn compile_action(action: ValidAction, groups: &Groups) -> Action {
+fn compile_action(
+    action: ValidAction,
+    groups: &Groups,
+    authenticators: &mut Authenticators,
+    last: &Snapshot,
+) -> Action {
     match action {
         ValidAction::Forward(shares) => Action::Forward(Forward::new(
             shares
@@ -213,6 +234,13 @@ fn compile_action(action: ValidAction, groups: &Groups) -> Action {
         )),
         ValidAction::Redirect(redirect) => Action::Redirect(redirect),
         ValidAction::FixedResponse(response) => Action::FixedResponse(response),
+        ValidAction::Authenticate(authenticated) => {
+            let ValidAuthenticated { by, then } = *authenticated;
+            Action::Authenticate(Box::new(Authenticated {
+                by: authenticators.get(by, last),
+                then: compile_action(then, groups, authenticators, last),
+            }))
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! publishing means for the targets is [`Snapshot::take_over`]'s work.
 
 mod admission;
+mod authenticate;
 mod compile;
 mod forward;
 mod node_health;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::auth::Oidc;
 use crate::config::{
     Attributes, ListenerHeaders, Service, ValidForwarded, ValidProxyProtocol, ValidTrustedProxies,
 };
@@ -32,6 +34,7 @@ use crate::target_group::{HealthCheck, TargetGroup};
 use crate::tls::{Connector, Slot, Terminator};
 
 pub use admission::{Admission, Admissions};
+pub use authenticate::{Authenticated, Authenticator, Authenticators};
 pub use forward::{Choice, Forward};
 pub use node_health::NodeHealth;
 pub use shared::{Cache, Shared};
@@ -51,6 +54,8 @@ pub struct Snapshot {
     /// Groups that the configuration does not name any more. Their targets drained when this
     /// snapshot was compiled, or began to when it took over.
     pub deleted: Vec<Arc<Group>>,
+    /// Identity providers and issuers of tokens.
+    pub authenticators: Authenticators,
 }
 
 impl Snapshot {
@@ -174,6 +179,8 @@ pub struct Listener {
     pub tls: Option<Arc<Terminator>>,
     /// The rules, the default one last; those of a relay only forward.
     pub rules: RuleTable<Action>,
+    /// The identity providers that its actions name.
+    pub providers: Vec<Arc<Oidc>>,
 }
 
 impl Listener {
@@ -204,6 +211,8 @@ pub enum Action {
     Redirect(Redirect),
     /// Answers without a target.
     FixedResponse(FixedResponse),
+    /// Lets some requests come to another action.
+    Authenticate(Box<Authenticated>),
 }
 
 /// A target group with what belongs to it outside of choosing a target.

@@ -9,7 +9,7 @@ use rustls::{CommonState, Connection, HandshakeKind, NamedGroup};
 use super::cipher;
 
 /// What a client and a listener agreed on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Facts {
     /// `TLSv1.3` or `TLSv1.2`.
     pub version: &'static str,

@@ -3,10 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{AuthenticateOidc, JwtValidation};
+
 /// Exactly one of the actions.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Action {
+    /// Before the action: authenticate-oidc, people log in.
+    pub authenticate_oidc: Option<AuthenticateOidc>,
+    /// Before the action: jwt-validation, requests bring a token.
+    pub jwt_validation: Option<JwtValidation>,
     /// Forward to one target group, or to several by weight.
     pub forward: Option<Forward>,
     /// Redirect the client.

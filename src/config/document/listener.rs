@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, FixedResponse, Forward, ListenerCertificate, ProxyProtocol, Redirect,
-    RequestHeaderNames, ResponseHeaders, Rewrite,
+    Action, AuthenticateOidc, FixedResponse, Forward, JwtValidation, ListenerCertificate,
+    ProxyProtocol, Redirect, RequestHeaderNames, ResponseHeaders, Rewrite,
 };
 use crate::config::value::Span;
 
@@ -132,6 +132,12 @@ pub struct Rule {
     /// Transform: url-rewrite, another path and query for the target to be asked for.
     #[serde(default)]
     pub url_rewrite: Option<Rewrite>,
+    /// Before the action: authenticate-oidc, people log in.
+    #[serde(default)]
+    pub authenticate_oidc: Option<AuthenticateOidc>,
+    /// Before the action: jwt-validation, requests bring a token.
+    #[serde(default)]
+    pub jwt_validation: Option<JwtValidation>,
     /// Action: forward to one target group, or to several by weight.
     #[serde(default)]
     pub forward: Option<Forward>,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 mod action;
 mod active_standby;
+mod authenticate;
 mod certificate;
 mod cookie_keys;
 mod discovery;
@@ -27,6 +28,10 @@ mod trusted_proxies;
 
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 pub use active_standby::{ActiveStandby, FailBack};
+pub use authenticate::{
+    AdditionalClaim, AdditionalClaimFormat, AuthenticateOidc, JwtValidation,
+    OnUnauthenticatedRequest,
+};
 pub use certificate::{ListenerCertificate, TargetTls, Tls};
 pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};

@@ -1,11 +1,12 @@
 //! Actions: exactly one, and what it says.
 
+use super::authenticate::{self, Written};
 use super::forward;
 use super::groups::{Groups, User};
 use super::report::Report;
 use crate::config::document::{self, Action, Forward, Listener, ListenerProtocol, Rule};
 use crate::config::path::Path;
-use crate::config::valid::ValidAction;
+use crate::config::valid::{ValidAction, ValidAuthenticated};
 use crate::routing::{
     FixedResponse, FixedResponseError, Redirect, RedirectError, RedirectSettings, Scheme,
 };
@@ -15,6 +16,7 @@ pub(super) struct Actions<'a> {
     forward: Option<&'a Forward>,
     redirect: Option<&'a document::Redirect>,
     fixed_response: Option<&'a document::FixedResponse>,
+    before: Written<'a>,
 }
 
 impl<'a> Actions<'a> {
@@ -23,6 +25,10 @@ impl<'a> Actions<'a> {
             forward: action.forward.as_ref(),
             redirect: action.redirect.as_ref(),
             fixed_response: action.fixed_response.as_ref(),
+            before: Written {
+                oidc: action.authenticate_oidc.as_ref(),
+                jwt: action.jwt_validation.as_ref(),
+            },
         }
     }
 
@@ -31,6 +37,10 @@ impl<'a> Actions<'a> {
             forward: rule.forward.as_ref(),
             redirect: rule.redirect.as_ref(),
             fixed_response: rule.fixed_response.as_ref(),
+            before: Written {
+                oidc: rule.authenticate_oidc.as_ref(),
+                jwt: rule.jwt_validation.as_ref(),
+            },
         }
     }
 
@@ -45,8 +55,28 @@ impl<'a> Actions<'a> {
     }
 }
 
-/// Checks every action that is written, and that it is exactly one.
+/// Checks every action that is written, that it is exactly one, and what stands before it.
 pub(super) fn validate(
+    actions: &Actions<'_>,
+    listener: &Listener,
+    user: &User,
+    path: &Path<'_>,
+    groups: &mut Groups<'_>,
+    report: &mut Report<'_>,
+) -> Option<ValidAction> {
+    let before = authenticate::validate(actions.before, listener, path, report);
+    let then = last(actions, listener, user, path, groups, report);
+    match (before?, then?) {
+        (None, then) => Some(then),
+        (Some(by), then) => {
+            let authenticated = ValidAuthenticated { by, then };
+            Some(ValidAction::Authenticate(Box::new(authenticated)))
+        }
+    }
+}
+
+/// The action that ends the rule.
+fn last(
     actions: &Actions<'_>,
     listener: &Listener,
     user: &User,

@@ -6,6 +6,7 @@
 mod action;
 mod active_standby;
 mod address;
+mod authenticate;
 mod blocks;
 mod cookie_keys;
 mod dns;

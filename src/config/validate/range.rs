@@ -38,6 +38,10 @@ pub(super) const IDLE_TIMEOUT: Range<Duration> = Range {
     strict: secs(1, 4000),
     relaxed: from_tenth(DAY),
 };
+pub(super) const SESSION_TIMEOUT: Range<Duration> = Range {
+    strict: secs(1, 7 * DAY),
+    relaxed: secs(1, 7 * DAY),
+};
 pub(super) const RELAY_IDLE_TIMEOUT: Range<Duration> = Range {
     strict: secs(60, 6000),
     relaxed: from_tenth(DAY),

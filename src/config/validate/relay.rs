@@ -122,6 +122,8 @@ fn forward_only(
         ValidAction::Forward(_) => return Some(action),
         ValidAction::Redirect(_) => "redirect",
         ValidAction::FixedResponse(_) => "fixed_response",
+        // It has been said that this is for HTTPS.
+        ValidAction::Authenticate(_) => return None,
     };
     let message = format!("{key} answers requests, which a TCP listener does not read");
     let help = "a TCP listener forwards: write { forward = \"group\" }";

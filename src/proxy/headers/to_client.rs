@@ -39,13 +39,14 @@ pub(in crate::proxy) struct ToClient {
 }
 
 /// Appends the head that the client sees: what the target sent without what concerns only its
-/// connection, one unambiguous framing, and what becomes of the client's connection.
+/// connection, the balancer's own cookies, one unambiguous framing, and what becomes of the
+/// client's connection.
 pub(in crate::proxy) fn to_client(
     out: &mut Vec<u8>,
     request: &RequestHead,
     head: &ResponseHead,
     bytes: &[u8],
-    decided: ToClient,
+    (decided, cookies): (ToClient, &[String]),
     changes: Option<&ResponseChanges>,
 ) {
     push_status_line(out, head, bytes);
@@ -69,6 +70,9 @@ pub(in crate::proxy) fn to_client(
     if !dated && status >= 200 {
         // RFC 9110 section 6.6.1: whoever forwards a response without Date adds one.
         push_field(out, b"Date", &date::now());
+    }
+    for cookie in cookies {
+        push_field(out, b"Set-Cookie", cookie.as_bytes());
     }
     if let Framing::Length(length) = decided.framing {
         push_number(out, b"Content-Length", length);

@@ -1,8 +1,11 @@
 //! The head that a target sees.
 
+use std::sync::Arc;
+
 use super::forwarded::{Hop, push_forwarded};
 use super::forwarded_for::push_forwarded_for;
 use super::{Host, Origin, TraceId, push_field, push_lines, push_number};
+use crate::auth::{Oidc, User, is_shard};
 use crate::config::{Attributes, ForwardedFor, RequestHeaderNames, ValidForwarded};
 use crate::http1::{Field, FieldName, Framing, RequestHead, TargetForm};
 use crate::proxy::ends::Ends;
@@ -14,6 +17,10 @@ pub(in crate::proxy) struct ToTarget<'a> {
     pub(in crate::proxy) attributes: &'a Attributes,
     pub(in crate::proxy) host: Host<'a>,
     pub(in crate::proxy) transformed: Option<&'a Transformed>,
+    /// Who the request is of.
+    pub(in crate::proxy) user: Option<&'a User>,
+    /// Whose session cookies are kept from the target.
+    pub(in crate::proxy) providers: &'a [Arc<Oidc>],
     pub(in crate::proxy) scheme: Scheme,
     pub(in crate::proxy) ends: &'a Ends,
     pub(in crate::proxy) origin: &'a Origin,
@@ -34,6 +41,18 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
     push_lines(out, head.bytes(), head.fields(), |field| {
         passes(field, head, facts)
     });
+    if !facts.providers.is_empty() {
+        push_cookies(out, head, facts.providers);
+    }
+    if let Some(user) = facts.user {
+        push_field(
+            out,
+            b"x-amzn-oidc-accesstoken",
+            user.access_token.as_bytes(),
+        );
+        push_field(out, b"x-amzn-oidc-identity", user.identity.as_bytes());
+        push_field(out, b"x-amzn-oidc-data", user.data.as_bytes());
+    }
     match head.framing() {
         Framing::Length(length) => push_number(out, b"Content-Length", length),
         Framing::Chunked => push_field(out, b"Transfer-Encoding", b"chunked"),
@@ -134,6 +153,26 @@ fn push_transformed_host(out: &mut Vec<u8>, host: &str, facts: &ToTarget<'_>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// The client's cookies without the shards of a session, which are the balancer's and may be larger than a target's
+/// limit for a field.
+fn push_cookies(out: &mut Vec<u8>, head: &RequestHead, providers: &[Arc<Oidc>]) {
+    let is_session = |pair: &[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        let name = str::from_utf8(name.trim_ascii()).unwrap_or_default();
+        let mut names = providers
+            .iter()
+            .map(|oidc| &oidc.settings().session_cookie_name);
+        names.any(|session| is_shard(name, session))
+    };
+    for line in head.values(FieldName::Cookie) {
+        let pairs = line.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+        let kept: Vec<&[u8]> = pairs.filter(|pair| !is_session(pair)).collect();
+        if !kept.is_empty() {
+            push_field(out, b"Cookie", &kept.join(&b"; "[..]));
+        }
+    }
+}
+
 /// Whether a field of the client's goes on as it came.
 fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
     match field.known {
@@ -143,8 +182,10 @@ fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
         | FieldName::XForwardedFor
         | FieldName::XForwardedProto
         | FieldName::XForwardedPort
+        | FieldName::XAmznOidc
         | FieldName::XAmznTraceId => false,
         FieldName::XAmznTls => !facts.attributes.tls_headers,
+        FieldName::Cookie if !facts.providers.is_empty() => false,
         FieldName::Forwarded => facts.forwarded.mode == ForwardedFor::Preserve,
         FieldName::Expect => !head.expects_continue(),
         known if known.is_hop_by_hop() => false,
