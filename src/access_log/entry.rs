@@ -12,6 +12,8 @@ pub enum RequestKind {
     Https,
     /// HTTP/2 over TLS
     H2,
+    /// HTTP/3, which ALB does not have
+    H3,
     /// gRPC over TLS
     Grpcs,
     /// WebSocket
@@ -27,6 +29,7 @@ impl RequestKind {
             Self::Http => "http",
             Self::Https => "https",
             Self::H2 => "h2",
+            Self::H3 => "h3",
             Self::Grpcs => "grpcs",
             Self::Ws => "ws",
             Self::Wss => "wss",

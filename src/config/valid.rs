@@ -171,6 +171,8 @@ pub struct ValidListener {
     pub headers: Arc<ListenerHeaders>,
     /// The TLS that it speaks; none means plain HTTP.
     pub tls: Option<ValidTls>,
+    /// Whether it speaks HTTP/3, too.
+    pub http3: bool,
     /// The rules and the default action; those of a relay only forward.
     pub rules: RuleTable<ValidAction>,
 }

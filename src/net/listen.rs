@@ -1,7 +1,7 @@
 //! Listening sockets, one for each worker on the same address.
 
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -44,6 +44,36 @@ pub fn listen_beside_own(address: SocketAddr, count: usize) -> io::Result<Vec<Tc
         sockets.push(socket);
     }
     Ok(sockets)
+}
+
+/// Opens `count` sockets for datagrams on one address, for QUIC. The kernel spreads clients over them
+/// by address and port.
+///
+/// # Errors
+///
+/// What `bind` says; `AddrInUse` also when another process has the port with `SO_REUSEPORT`.
+pub fn listen_udp(address: SocketAddr, count: usize) -> io::Result<Vec<UdpSocket>> {
+    drop(open_udp(address, Sharing::Alone)?);
+    (0..count)
+        .map(|_| open_udp(address, Sharing::WithOtherWorkers))
+        .collect()
+}
+
+fn open_udp(address: SocketAddr, sharing: Sharing) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if sharing == Sharing::WithOtherWorkers {
+        socket.set_reuse_port(true)?;
+    }
+    if address.ip() == Ipv6Addr::UNSPECIFIED {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -13,5 +13,5 @@ mod stream;
 
 pub use blocks::{AddressBlockError, AddressBlocks};
 pub use handshake::{Greeted, HandshakeError, greet};
-pub use listen::{listen, listen_beside_own};
+pub use listen::{listen, listen_beside_own, listen_udp};
 pub use stream::{Reader, Stream, Writer};

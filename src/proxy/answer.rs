@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::date;
 use super::error::ProxyError;
-use super::headers::{BodyCoding, grpc_status, push_field, push_number};
+use super::headers::{BodyCoding, grpc_status, push_alt_svc, push_field, push_number};
 use super::record::RequestRecord;
 use crate::config::ResponseChanges;
 use crate::http1::{RequestHead, Version};
@@ -27,7 +27,7 @@ impl Client {
     pub(super) async fn answer(&mut self, answer: &Answer<'_>, record: &mut RequestRecord<'_>) {
         record.answered_by_balancer(answer.status);
         let mut out = buffers::take();
-        push_answer(&mut out, answer, record.head, record.response_changes());
+        push_answer(&mut out, answer, record);
         let body = match record.head {
             Some(head) if head.has_method("HEAD") => "",
             _ => answer.body,
@@ -63,18 +63,13 @@ impl Client {
 const SENDING: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// The head of an answer.
-fn push_answer(
-    out: &mut Vec<u8>,
-    answer: &Answer<'_>,
-    head: Option<&RequestHead>,
-    changes: Option<&ResponseChanges>,
-) {
+fn push_answer(out: &mut Vec<u8>, answer: &Answer<'_>, record: &RequestRecord<'_>) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(itoa::Buffer::new().format(answer.status).as_bytes());
     out.push(b' ');
     out.extend_from_slice(reason(answer.status).as_bytes());
     out.extend_from_slice(b"\r\n");
-    push_common(out, changes);
+    push_common(out, record.response_changes());
     if let Some(location) = answer.location {
         push_field(out, b"Location", location.as_bytes());
     }
@@ -87,7 +82,10 @@ fn push_answer(
     if answer.status != 204 {
         push_number(out, b"Content-Length", answer.body.len());
     }
-    match (answer.keep_alive, head.map(RequestHead::version)) {
+    if let Some(port) = record.http3_port() {
+        push_alt_svc(out, port);
+    }
+    match (answer.keep_alive, record.head.map(RequestHead::version)) {
         (false, _) => push_field(out, b"Connection", b"close"),
         (true, Some(Version::Http10)) => push_field(out, b"Connection", b"keep-alive"),
         (true, _) => {}

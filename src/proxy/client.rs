@@ -263,6 +263,7 @@ impl Client {
             Wire::Http1(stream) if ends_with_connection => stream.reset_when_dropped(),
             Wire::Http1(_) => {}
             Wire::Http2(stream) => stream.cut(),
+            Wire::Http3(stream) => stream.cut(),
         }
     }
 

@@ -125,6 +125,7 @@ impl Download<'_, '_> {
             framing: Framing::Empty,
             coding: BodyCoding::Plain,
             keep_alive: true,
+            http3: None,
         };
         let mut out = buffers::take();
         to_client(
@@ -152,6 +153,7 @@ impl Download<'_, '_> {
             framing: Framing::Empty,
             coding: BodyCoding::Plain,
             keep_alive: true,
+            http3: None,
         };
         self.answer(head, &buffer, decided, 0, None).await?;
         buffer.drain(..head.len());
@@ -180,6 +182,7 @@ impl Download<'_, '_> {
             framing,
             coding,
             keep_alive,
+            http3: self.record.http3_port(),
         };
         let (start, whole) = (head.len(), buffer.len());
         let found = body.decode(&mut buffer[start..]);

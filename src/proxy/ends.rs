@@ -80,6 +80,11 @@ impl Ends {
         Self { tls, ..self }
     }
 
+    /// Whether HTTP/2 was agreed on in the TLS handshake.
+    pub(super) fn speaks_http2(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_http2())
+    }
+
     /// What the client speaks to the node.
     pub(super) fn scheme(&self) -> Scheme {
         match self.tls {

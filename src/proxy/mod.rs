@@ -26,6 +26,7 @@ mod examine;
 mod forward;
 mod headers;
 mod http2;
+mod http3;
 mod mapped;
 mod patience;
 mod pool;
@@ -145,6 +146,9 @@ impl Proxy {
         let _visit = self.pool.visit(&ends);
         let stay = Stay::new(drain);
         let mut client = Client::new(Wire::Http1(stream), stay);
+        if ends.speaks_http2() {
+            return self.serve_http2(client, Vec::new(), ends, view).await;
+        }
         loop {
             let attributes = &view.entrance.load_balancer.attributes;
             let incoming = client.next(attributes).await;

@@ -73,7 +73,7 @@ impl Connection {
     fn own(&self) -> Option<&Stream> {
         match &self.wire {
             Wire::Http1(stream) => Some(stream),
-            Wire::Http2(_) => None,
+            Wire::Http2(_) | Wire::Http3(_) => None,
         }
     }
 

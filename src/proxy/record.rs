@@ -13,7 +13,7 @@ use super::error::ProxyError;
 use super::headers::{Host, TraceId, is_grpc};
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
 use crate::config::ResponseChanges;
-use crate::http1::{Class, FieldName, Reason, RequestHead};
+use crate::http1::{Class, FieldName, Reason, RequestHead, Version};
 use crate::routing::{Scheme, Transformed};
 use crate::snapshot::{Entrance, Group};
 use crate::target::Zone;
@@ -242,6 +242,15 @@ impl<'r> RequestRecord<'r> {
         }
     }
 
+    /// The port on which a client that does not speak HTTP/3 yet may do so.
+    pub(super) fn http3_port(&self) -> Option<u16> {
+        let speaks = self
+            .head
+            .is_some_and(|head| head.version() == Version::Http3);
+        let offered = self.entrance.listener.http3 && !speaks;
+        offered.then(|| self.ends.node.port())
+    }
+
     fn kind(&self) -> RequestKind {
         let scheme = self.ends.scheme();
         if self.upgraded {
@@ -256,9 +265,10 @@ impl<'r> RequestRecord<'r> {
                 Scheme::Https => RequestKind::Https,
             };
         };
-        match is_grpc(head) {
-            true => RequestKind::Grpcs,
-            false => RequestKind::H2,
+        match (is_grpc(head), head.version()) {
+            (true, _) => RequestKind::Grpcs,
+            (false, Version::Http3) => RequestKind::H3,
+            (false, _) => RequestKind::H2,
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::body::{BodyReader, BodyWriter};
-use super::http2;
+use super::{http2, http3};
 use crate::net::Stream;
 
 /// Both directions.
@@ -14,6 +14,8 @@ pub(super) enum Wire {
     Http1(Stream),
     /// A stream of a connection that carries many.
     Http2(http2::Stream),
+    /// A stream of a client's over QUIC.
+    Http3(http3::Stream),
 }
 
 impl Wire {
@@ -44,6 +46,7 @@ impl Wire {
                 sent.fetch_add(head.len() as u64, Ordering::Relaxed);
                 Ok(())
             }
+            Self::Http3(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -57,6 +60,10 @@ impl Wire {
             Self::Http2(stream) => {
                 let (inbound, outbound) = stream.split();
                 (BodyReader::Http2(inbound), BodyWriter::Http2(outbound))
+            }
+            Self::Http3(stream) => {
+                let (inbound, outbound) = stream.split();
+                (BodyReader::Http3(inbound), BodyWriter::Http3(outbound))
             }
         }
     }

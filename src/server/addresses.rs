@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::snapshot::EntranceKey;
+use crate::snapshot::{Entrance, EntranceKey};
 use crate::target::Zone;
 
 /// One address on which a load balancer answers.
@@ -17,6 +17,16 @@ pub struct Bound {
     pub zone: Option<Zone>,
     /// The address with the port that the system chose, where the configuration says 0.
     pub address: SocketAddr,
+}
+
+impl Bound {
+    pub(super) fn new(key: &EntranceKey, entrance: &Entrance, address: SocketAddr) -> Self {
+        Self {
+            entrance: key.clone(),
+            zone: entrance.zone.clone(),
+            address,
+        }
+    }
 }
 
 /// The addresses at this time. Clones see the same.

@@ -9,6 +9,7 @@ mod addresses;
 mod connection;
 mod handshake;
 mod introduction;
+mod quic;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::net;
 use crate::proxy::Proxy;
 use crate::relay::Relay;
-use crate::snapshot::{EntranceKey, Shared, Snapshot};
+use crate::snapshot::{Entrance, EntranceKey, Shared, Snapshot};
 
 pub use addresses::{Addresses, Bound};
 use worker::{Command, Worker};
@@ -48,7 +49,7 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// Sockets that listen and that nobody accepts from yet. Dropping it closes them.
 #[derive(Debug)]
 pub struct Prepared {
-    opened: Vec<(Spot, Bound, Vec<std::net::TcpListener>)>,
+    opened: Vec<(Spot, Bound, Vec<Socket>)>,
     kept: BTreeMap<Spot, EntranceKey>,
 }
 
@@ -96,13 +97,30 @@ pub enum ServerError {
 struct Spot {
     address: SocketAddr,
     owner: Option<Arc<str>>,
+    transport: Transport,
 }
 
-impl From<&EntranceKey> for Spot {
-    fn from(key: &EntranceKey) -> Self {
+/// What a socket carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Transport {
+    Tcp,
+    /// QUIC over UDP.
+    Quic,
+}
+
+/// A socket for one worker.
+#[derive(Debug)]
+enum Socket {
+    Tcp(std::net::TcpListener),
+    Quic(std::net::UdpSocket),
+}
+
+impl Spot {
+    fn new(key: &EntranceKey, transport: Transport) -> Self {
         Self {
             address: key.address,
             owner: (key.address.port() == 0).then(|| Arc::clone(&key.load_balancer)),
+            transport,
         }
     }
 }
@@ -156,29 +174,61 @@ impl Server {
             kept: BTreeMap::new(),
         };
         for (key, entrance) in &snapshot.entrances {
-            let spot = Spot::from(key);
-            if self.spots.contains_key(&spot) {
-                prepared.kept.insert(spot, key.clone());
-                continue;
+            let address = self.prepare_tcp(key, entrance, &mut prepared)?;
+            if entrance.listener.http3 {
+                self.prepare_quic(key, entrance, address, &mut prepared)?;
             }
-            let listen = match self.listens_around(key.address) {
-                true => net::listen_beside_own,
-                false => net::listen,
-            };
-            let sockets =
-                listen(key.address, self.workers.len()).map_err(|source| refused(key, source))?;
-            let address = sockets
-                .first()
-                .map_or(Ok(key.address), std::net::TcpListener::local_addr)
-                .map_err(|source| refused(key, source))?;
-            let bound = Bound {
-                entrance: key.clone(),
-                zone: entrance.zone.clone(),
-                address,
-            };
-            prepared.opened.push((spot, bound, sockets));
         }
         Ok(prepared)
+    }
+
+    /// Returns where the entrance listens.
+    fn prepare_tcp(
+        &self,
+        key: &EntranceKey,
+        entrance: &Entrance,
+        prepared: &mut Prepared,
+    ) -> Result<SocketAddr, ServerError> {
+        let spot = Spot::new(key, Transport::Tcp);
+        if let Some(bound) = self.spots.get(&spot) {
+            prepared.kept.insert(spot, key.clone());
+            return Ok(bound.address);
+        }
+        let listen = match self.listens_around(key.address) {
+            true => net::listen_beside_own,
+            false => net::listen,
+        };
+        let sockets =
+            listen(key.address, self.workers.len()).map_err(|source| refused(key, source))?;
+        let address = sockets
+            .first()
+            .map_or(Ok(key.address), std::net::TcpListener::local_addr)
+            .map_err(|source| refused(key, source))?;
+        let bound = Bound::new(key, entrance, address);
+        let sockets = sockets.into_iter().map(Socket::Tcp).collect();
+        prepared.opened.push((spot, bound, sockets));
+        Ok(address)
+    }
+
+    /// QUIC uses the port of UDP with the number that the entrance has in TCP.
+    fn prepare_quic(
+        &self,
+        key: &EntranceKey,
+        entrance: &Entrance,
+        address: SocketAddr,
+        prepared: &mut Prepared,
+    ) -> Result<(), ServerError> {
+        let spot = Spot::new(key, Transport::Quic);
+        if self.spots.contains_key(&spot) {
+            prepared.kept.insert(spot, key.clone());
+            return Ok(());
+        }
+        let sockets = net::listen_udp(address, self.workers.len());
+        let sockets = sockets.map_err(|source| refused(key, source))?;
+        let bound = Bound::new(key, entrance, address);
+        let sockets = sockets.into_iter().map(Socket::Quic).collect();
+        prepared.opened.push((spot, bound, sockets));
+        Ok(())
     }
 
     /// Whether a socket of this server has the port already: on all addresses, or on one while
@@ -186,7 +236,8 @@ impl Server {
     /// be closed.
     fn listens_around(&self, address: SocketAddr) -> bool {
         let all = |address: SocketAddr| address.ip().is_unspecified();
-        self.spots.keys().any(|spot| {
+        let tcp = |spot: &&Spot| spot.transport == Transport::Tcp;
+        self.spots.keys().filter(tcp).any(|spot| {
             spot.address.port() == address.port() && (all(spot.address) || all(address))
         })
     }
@@ -214,6 +265,7 @@ impl Server {
                 load_balancer = %bound.entrance.load_balancer,
                 zone = bound.zone.as_ref().map(tracing::field::display),
                 address = %bound.address,
+                quic = (spot.transport == Transport::Quic).then_some(true),
                 "listening"
             );
             current.insert(spot.clone());
@@ -232,7 +284,13 @@ impl Server {
             }
             stays
         });
-        self.addresses.replace(self.spots.values().cloned());
+        let tcp = |(spot, _): &(&Spot, &Bound)| spot.transport == Transport::Tcp;
+        let bound = self
+            .spots
+            .iter()
+            .filter(tcp)
+            .map(|(_, bound)| bound.clone());
+        self.addresses.replace(bound);
     }
 
     /// Closes all listeners, lets requests in flight finish, closes idle connections at once, and

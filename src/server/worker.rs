@@ -18,9 +18,9 @@ use crate::proxy::Proxy;
 use crate::relay::Relay;
 use crate::snapshot::{EntranceKey, Shared};
 
-use super::Spot;
 use super::accept::Acceptor;
 use super::handshake::Turns;
+use super::{Socket, Spot};
 
 /// The handle of a worker.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub(super) enum Command {
     Listen {
         spot: Spot,
         entrance: EntranceKey,
-        socket: std::net::TcpListener,
+        socket: Socket,
     },
     /// Close the socket, and say when it is closed; open connections finish the request in flight.
     Close {
@@ -145,12 +145,16 @@ fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiv
                     let stop = CancellationToken::new();
                     let drain = CancellationToken::new();
                     // Tracked, so that a drain does not end before the queue is empty.
-                    let accepting = acceptor.connections.spawn(Arc::clone(&acceptor).accept(
-                        socket,
-                        entrance,
-                        stop.clone(),
-                        drain.clone(),
-                    ));
+                    let accepts = Arc::clone(&acceptor);
+                    let tokens = (stop.clone(), drain.clone());
+                    let accepting = match socket {
+                        Socket::Tcp(socket) => acceptor
+                            .connections
+                            .spawn(accepts.accept(socket, entrance, tokens.0, tokens.1)),
+                        Socket::Quic(socket) => acceptor
+                            .connections
+                            .spawn(accepts.accept_quic(socket, entrance, tokens.0, tokens.1)),
+                    };
                     let socket = Listening {
                         accepting,
                         stop,

@@ -188,6 +188,7 @@ fn compile_load_balancer(
                 service: listener.service,
                 headers: Arc::clone(&listener.headers),
                 is_secure: listener.tls.is_some(),
+                http3: listener.http3,
                 tls: tls.get(&load_balancer.name, listener.port).cloned(),
                 rules,
             })

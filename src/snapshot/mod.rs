@@ -177,6 +177,8 @@ pub struct Listener {
     /// Answers them then; none also where a snapshot is compiled without certificates, to be looked
     /// at and not to serve.
     pub tls: Option<Arc<Terminator>>,
+    /// Whether it speaks HTTP/3, too.
+    pub http3: bool,
     /// The rules, the default one last; those of a relay only forward.
     pub rules: RuleTable<Action>,
     /// The identity providers that its actions name.

@@ -1,8 +1,10 @@
 //! The TLS of one listener: certificates, policy, tickets, application protocols, in one piece.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
+use quinn::crypto::rustls::QuicServerConfig;
 use rustls::ServerConfig;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
@@ -36,13 +38,23 @@ pub struct Settings {
 }
 
 /// Answers the clients of one listener.
-#[derive(Debug)]
 pub struct Terminator {
     policy: Policy,
     certificates: Arc<Certificates>,
     challenges: Arc<Challenges>,
     config: Arc<ServerConfig>,
     challenge_config: Arc<ServerConfig>,
+    /// Made when the first client over QUIC comes.
+    quic: OnceLock<Option<Arc<QuicServerConfig>>>,
+}
+
+impl fmt::Debug for Terminator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminator")
+            .field("policy", &self.policy)
+            .field("certificates", &self.certificates)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The TLS of a configuration: terminators by load balancer and port, connectors by target group.
@@ -98,6 +110,7 @@ impl Terminator {
             challenges,
             config: Arc::new(config),
             challenge_config: Arc::new(challenge_config),
+            quic: OnceLock::new(),
         })
     }
 
@@ -131,12 +144,15 @@ impl Terminator {
         &self.certificates
     }
 
-    /// The configuration of this listener for QUIC, with these application protocols: the same
-    /// certificates, tickets and client verification.
-    pub fn quic(&self, protocols: Vec<Vec<u8>>) -> ServerConfig {
-        let mut config = ServerConfig::clone(&self.config);
-        config.alpn_protocols = protocols;
-        config
+    /// The same for QUIC clients that speak HTTP/3: the same certificates, tickets and client
+    /// verification. None when the policy has no TLS 1.3, which QUIC is built on. Early data is refused.
+    pub fn quic(&self) -> Option<Arc<QuicServerConfig>> {
+        let config = self.quic.get_or_init(|| {
+            let mut config = ServerConfig::clone(&self.config);
+            config.alpn_protocols = vec![b"h3".to_vec()];
+            QuicServerConfig::try_from(config).ok().map(Arc::new)
+        });
+        config.clone()
     }
 }
 

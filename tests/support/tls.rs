@@ -129,6 +129,11 @@ impl Visitor {
         self.1.lock().clone()
     }
 
+    /// What it connects with.
+    pub(crate) fn into_config(self) -> ClientConfig {
+        self.0
+    }
+
     /// Offers application protocols.
     pub(crate) fn offering(mut self, protocols: &[&str]) -> Self {
         let protocols = protocols.iter().map(|name| name.as_bytes().to_vec());

@@ -46,6 +46,9 @@ pub struct Listener {
     /// What the header fields are called that it adds to requests.
     #[serde(default)]
     pub request_header_names: RequestHeaderNames,
+    /// HTTPS: HTTP/3 on the same port by UDP, told to clients by Alt-Svc. ALB has none.
+    #[serde(default)]
+    pub http3: bool,
     /// What happens to a request that no rule matches; to a connection of a TCP listener: forward.
     pub default: Action,
     /// The rules.

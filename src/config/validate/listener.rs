@@ -83,6 +83,16 @@ fn listener_of(
     }
     let tls = tls::validate(listener, path, report);
     let headers = listener_headers::validate(listener, path, report);
+    if listener.http3 && listener.protocol != ListenerProtocol::Https {
+        let message = "HTTP/3 is always encrypted";
+        let help = "write `protocol = \"HTTPS\"` with `certificates`, or leave `http3` out";
+        report.refuse(path.key("http3"), message, help);
+    }
+    if listener.http3 && tls.as_ref().is_some_and(|tls| !tls.policy.has_tls13()) {
+        let message = "HTTP/3 needs TLS 1.3, which this `ssl_policy` does not have";
+        let help = "choose a policy with TLS13 in its name, or leave `http3` out";
+        report.refuse(path.key("http3"), message, help);
+    }
     let default = {
         let path = path.key("default");
         let actions = action::Actions::of_default(&listener.default);
@@ -112,6 +122,7 @@ fn listener_of(
         service: Service::Http,
         headers: Arc::new(headers),
         tls,
+        http3: listener.http3,
         rules,
     })
 }

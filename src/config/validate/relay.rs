@@ -64,6 +64,7 @@ pub(super) fn validate(
         }),
         headers: Arc::default(),
         tls: tls::validate(listener, path, report),
+        http3: false,
         rules: RuleTable::new(rules, default?).ok()?,
     })
 }

@@ -5,6 +5,7 @@ use crate::http1::{Decoded, Framing, HeadError, HeadLimits, HeadScanner, Respons
 use crate::net::Reader;
 use crate::net::buffers;
 use crate::proxy::http2::{Inbound, NoHead};
+use crate::proxy::http3;
 
 /// Where a body comes from.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(in crate::proxy) enum BodyReader<'a> {
     Http1(Reader<'a>),
     /// A stream of HTTP/2.
     Http2(&'a mut Inbound),
+    /// A stream of HTTP/3: a client's.
+    Http3(&'a mut http3::Inbound),
 }
 
 /// Why the head of a response did not come.
@@ -53,6 +56,8 @@ impl BodyReader<'_> {
                 }
                 ResponseHead::parse(buffer, buffer.len()).map_err(HeadCut::Refused)
             }
+            // No target is asked in HTTP/3.
+            Self::Http3(_) => Err(HeadCut::Closed),
         }
     }
 
@@ -69,6 +74,7 @@ impl BodyReader<'_> {
                 };
                 (Inflow::stream(ended), framing)
             }
+            Self::Http3(_) => (Inflow::stream(false), framing),
         }
     }
 
@@ -102,6 +108,12 @@ impl BodyReader<'_> {
                 }
                 body.decode(buffer).map_err(Broken::Malformed)
             }
+            Self::Http3(inbound) => {
+                if let Some(trailers) = inbound.read(buffer).await.ok_or(Broken::Closed)? {
+                    body.end(trailers);
+                }
+                body.decode(buffer).map_err(Broken::Malformed)
+            }
         }
     }
 
@@ -109,7 +121,7 @@ impl BodyReader<'_> {
     pub(in crate::proxy) fn tunnelled(&self) -> Inflow {
         match self {
             Self::Http1(_) => Inflow::framed(Framing::UntilClose),
-            Self::Http2(_) => Inflow::stream(false),
+            Self::Http2(_) | Self::Http3(_) => Inflow::stream(false),
         }
     }
 
@@ -120,7 +132,7 @@ impl BodyReader<'_> {
             Self::Http1(reader) => {
                 reader.ready().await.is_ok() && matches!(reader.read(buffer).await, Ok(1..))
             }
-            Self::Http2(_) => std::future::pending().await,
+            Self::Http2(_) | Self::Http3(_) => std::future::pending().await,
         }
     }
 }

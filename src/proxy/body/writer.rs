@@ -7,6 +7,7 @@ use crate::http1::chunk;
 use crate::net::Writer;
 use crate::proxy::headers::BodyCoding;
 use crate::proxy::http2::Outbound;
+use crate::proxy::http3;
 
 /// Where a body goes.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub(in crate::proxy) enum BodyWriter<'a> {
     Http1(Writer<'a>),
     /// A stream of HTTP/2, whose head has been sent.
     Http2(&'a mut Outbound),
+    /// A stream of HTTP/3.
+    Http3(&'a mut http3::Outbound),
 }
 
 /// Content up to this size is copied behind the head: one plain write costs less than a vectored
@@ -58,6 +61,15 @@ impl BodyWriter<'_> {
                     _ => outbound.send(content, end, sent).await,
                 }
             }
+            Self::Http3(outbound) => {
+                let ended = content.is_empty() && end.is_some_and(<[u8]>::is_empty);
+                outbound.head(head, ended).await?;
+                sent.fetch_add(head.len() as u64, Ordering::Relaxed);
+                match ended {
+                    true => Ok(()),
+                    false => outbound.send(content, end, sent).await,
+                }
+            }
         }
     }
 
@@ -83,6 +95,7 @@ impl BodyWriter<'_> {
                     .await
             }
             Self::Http2(outbound) => outbound.send(content, end, sent).await,
+            Self::Http3(outbound) => outbound.send(content, end, sent).await,
         }
     }
 
@@ -95,14 +108,15 @@ impl BodyWriter<'_> {
         match self {
             Self::Http1(writer) => writer.finish().await,
             Self::Http2(outbound) => outbound.send(b"", Some(b""), &AtomicU64::new(0)).await,
+            Self::Http3(outbound) => outbound.send(b"", Some(b""), &AtomicU64::new(0)).await,
         }
     }
 
     /// Resolves when the peer is known to be gone. On a connection that is noticed by whoever reads
-    /// from it, so this waits forever there.
+    /// from it, so this waits forever there; the library for HTTP/3 tells it only to whoever writes.
     pub(in crate::proxy) async fn gone(&mut self) {
         match self {
-            Self::Http1(_) => std::future::pending().await,
+            Self::Http1(_) | Self::Http3(_) => std::future::pending().await,
             Self::Http2(outbound) => outbound.gone().await,
         }
     }

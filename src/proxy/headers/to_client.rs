@@ -36,6 +36,8 @@ pub(in crate::proxy) struct ToClient {
     pub(in crate::proxy) coding: BodyCoding,
     /// Whether the client's connection stays open afterwards.
     pub(in crate::proxy) keep_alive: bool,
+    /// The port on which the client may go on in HTTP/3.
+    pub(in crate::proxy) http3: Option<u16>,
 }
 
 /// Appends the head that the client sees: what the target sent without what concerns only its
@@ -83,8 +85,18 @@ pub(in crate::proxy) fn to_client(
     if let Some(changes) = changes {
         out.extend_from_slice(changes.lines());
     }
+    if let Some(port) = decided.http3 {
+        push_alt_svc(out, port);
+    }
     push_connection(out, status, request.version(), decided.keep_alive);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Tells where the same is to be had in HTTP/3 (RFC 7838), and for how long that may be believed.
+pub(in crate::proxy) fn push_alt_svc(out: &mut Vec<u8>, port: u16) {
+    out.extend_from_slice(b"Alt-Svc: h3=\":");
+    out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+    out.extend_from_slice(b"\"; ma=86400\r\n");
 }
 
 fn push_status_line(out: &mut Vec<u8>, head: &ResponseHead, bytes: &[u8]) {

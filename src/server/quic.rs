@@ -1,0 +1,182 @@
+//! Accepting clients over QUIC: one endpoint for each worker and socket.
+//!
+//! The kernel spreads clients over the workers' sockets by their addresses, so a client that moves to
+//! another network may reach another worker, which does not know it: it connects anew then.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use quinn::crypto::rustls::HandshakeData;
+use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime, TransportConfig};
+use rustls::pki_types::CertificateDer;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::accept::Acceptor;
+use super::connection::ConnectionGuard;
+use crate::proxy::Ends;
+use crate::snapshot::{Entrance, EntranceKey};
+use crate::tls::Facts;
+
+/// How many requests a client may have in flight on one connection, as in HTTP/2.
+const STREAMS: u32 = 128;
+/// What a client may send ahead on one stream, and on all of a connection's.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What is kept for a client that does not acknowledge it.
+const SEND_WINDOW: u64 = 1024 * 1024;
+/// With so many handshakes under way on a worker, a client has to show that it has the address that it
+/// sends from (RFC 9000 section 8.1.2) before anything else is done for it.
+const UNPROVEN: usize = 64;
+
+impl Acceptor {
+    /// Accepts until `stop`; what is open then goes on.
+    pub(super) async fn accept_quic(
+        self: Arc<Self>,
+        socket: UdpSocket,
+        entrance: EntranceKey,
+        stop: CancellationToken,
+        drain: CancellationToken,
+    ) {
+        let endpoint = self.endpoint(socket, &entrance);
+        let endpoint = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                error!(address = %entrance.address, %error, "cannot accept QUIC connections");
+                return;
+            }
+        };
+        let Ok(node) = endpoint.local_addr() else {
+            return;
+        };
+        let shaking = Arc::new(AtomicUsize::new(0));
+        loop {
+            let incoming = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                incoming = endpoint.accept() => incoming,
+            };
+            match incoming {
+                Some(incoming) => self.admit_quic(incoming, (&entrance, node), &drain, &shaking),
+                None => break,
+            }
+        }
+        endpoint.set_server_config(None);
+    }
+
+    fn endpoint(&self, socket: UdpSocket, entrance: &EntranceKey) -> std::io::Result<Endpoint> {
+        let snapshot = self.shared.load();
+        let config = snapshot
+            .entrance(entrance)
+            .and_then(|entrance| server_config(entrance))
+            .ok_or_else(|| std::io::Error::other("the listener has no TLS that QUIC can use"))?;
+        let runtime = Arc::new(TokioRuntime);
+        Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime)
+    }
+
+    fn admit_quic(
+        &self,
+        incoming: Incoming,
+        (entrance, node): (&EntranceKey, SocketAddr),
+        drain: &CancellationToken,
+        shaking: &Arc<AtomicUsize>,
+    ) {
+        let snapshot = self.shared.load();
+        let entrance = snapshot.entrance(entrance);
+        let Some((entrance, config)) = entrance.zip(entrance.and_then(|it| server_config(it)))
+        else {
+            return incoming.refuse();
+        };
+        if shaking.load(Ordering::Relaxed) >= UNPROVEN && !incoming.remote_address_validated() {
+            // Fails only for one that has shown it.
+            let _ = incoming.retry();
+            return;
+        }
+        let Some(guard) = ConnectionGuard::open(entrance, &self.metrics) else {
+            return incoming.refuse();
+        };
+        let Ok(connecting) = incoming.accept_with(Arc::new(config)) else {
+            return;
+        };
+        let (proxy, entrance, drain) =
+            (Arc::clone(&self.proxy), Arc::clone(entrance), drain.clone());
+        let shaking = Shaking::new(shaking);
+        self.connections.spawn(async move {
+            let _guard = guard;
+            let begun = Instant::now();
+            let limit = entrance.load_balancer.attributes.tls_handshake_timeout;
+            let connection = match timeout(limit, connecting).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(_)) => return entrance.metrics.tls_negotiation_error("quic"),
+                Err(_) => return entrance.metrics.tls_negotiation_error("timeout"),
+            };
+            drop(shaking);
+            let facts = facts(&connection, begun.elapsed());
+            entrance.metrics.tls_handshake(facts.version, facts.resumed);
+            // A socket on all addresses is told which of them a packet came to.
+            let ip = connection.local_ip().unwrap_or(node.ip());
+            let node = SocketAddr::new(ip, node.port());
+            let ends = Ends::new(connection.remote_address(), node);
+            let (ends, key) = (ends.with_tls(facts), entrance.key.clone());
+            drop(entrance);
+            proxy.serve_http3(connection, ends, key, drain).await;
+        });
+    }
+}
+
+/// Counts as a handshake under way until it is dropped.
+struct Shaking(Arc<AtomicUsize>);
+
+impl Shaking {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Shaking {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn server_config(entrance: &Entrance) -> Option<quinn::ServerConfig> {
+    let crypto = entrance.listener.tls.as_ref().and_then(|tls| tls.quic())?;
+    let mut transport = TransportConfig::default();
+    // A connection that waits for a slow target is not idle: the idle timeout proper is looked
+    // after where requests are known. This one notices clients that have vanished.
+    let idle = entrance.load_balancer.attributes.idle_timeout + Duration::from_secs(30);
+    transport
+        .max_concurrent_bidi_streams(STREAMS.into())
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(CONNECTION_WINDOW.into())
+        .send_window(SEND_WINDOW)
+        .max_idle_timeout(idle.try_into().ok());
+    let mut config = quinn::ServerConfig::with_crypto(crypto);
+    config.transport_config(Arc::new(transport));
+    Some(config)
+}
+
+/// What is known of the handshake: the library tells neither the cipher suite nor the certificate.
+fn facts(connection: &quinn::Connection, took: Duration) -> Facts {
+    let data = connection.handshake_data();
+    let data = data.and_then(|data| data.downcast::<HandshakeData>().ok());
+    let server_name = data.as_ref().and_then(|data| data.server_name.as_deref());
+    let identity = connection.peer_identity();
+    let identity =
+        identity.and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
+    Facts {
+        version: "TLSv1.3",
+        cipher: "-",
+        group: None,
+        server_name: server_name.map(Box::from),
+        certificate: None,
+        resumed: false,
+        protocol: Some(b"h3".as_slice().into()),
+        peer_certificates: identity.map_or_else(Vec::new, |chain| *chain),
+        took,
+    }
+}
