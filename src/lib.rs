@@ -105,7 +105,7 @@
 //!   code: framing, refusals with their statuses and log lines, interim responses and the very bytes
 //!   of a path are what a load balancer is about, idle connections hold no buffer, and no field is
 //!   copied into a map. Probes and the admin address use hyper.
-//! * HTTP/2 is the `h2` crate's. Whatever version a head came in, it is kept as bytes in the form of
+//! * HTTP/2 is the `h2` crate's, HTTP/3 is `quinn`'s and `h3`'s. Whatever version a head came in, it is kept as bytes in the form of
 //!   HTTP/1.1, with an index: rules, header fields, logs and refusals exist once. Bodies are content
 //!   in a buffer between a `BodyReader` and a `BodyWriter`, so any client meets any target.
 //! * A request that departs from the grammar is classified as AWS's desync mitigation does, and what
