@@ -14,8 +14,8 @@ pub(super) enum Wire {
     Http1(Stream),
     /// A stream of a connection that carries many.
     Http2(http2::Stream),
-    /// A stream of a client's over QUIC.
-    Http3(http3::Stream),
+    /// A stream of a client's over QUIC; boxed, for it is large and the others are moved about.
+    Http3(Box<http3::Stream>),
 }
 
 impl Wire {

@@ -78,7 +78,7 @@ struct Session {
 impl Session {
     async fn run(mut self, mut connection: Connection<Quic, Bytes>, quic: &quinn::Connection) {
         let stay = self.stay.clone();
-        let attributes = self.view.entrance.load_balancer.attributes.clone();
+        let attributes = self.view.entrance.load_balancer.attributes;
         let mut over = pin!(stay.ends(&attributes));
         let mut timer = pin!(sleep(attributes.idle_timeout));
         loop {
@@ -150,7 +150,7 @@ impl Session {
                 ended,
             };
             let head = request_head(&request, spoken, &attributes.limits);
-            let mut client = Client::new(Wire::Http3(stream), stay);
+            let mut client = Client::new(Wire::Http3(Box::new(stream)), stay);
             proxy
                 .handle_stream(&mut client, &entrance, &ends, head, arrival)
                 .await;
