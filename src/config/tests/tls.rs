@@ -19,7 +19,7 @@ fn an_https_listener_has_certificates_and_other_listeners_have_none() {
     assert_eq!(told(&https(CERTIFICATES)), [""; 0]);
     assert_eq!(
         told(&https("")),
-        ["7:1 a listener that ends TLS needs a certificate"]
+        ["7:1 an HTTPS listener needs a certificate"]
     );
     let misplaced = format!("port = 8080\n{CERTIFICATES}\nssl_policy = \"x\"");
     assert_eq!(
