@@ -29,3 +29,5 @@ COPY elbow /usr/local/bin/elbow
 
 FROM settings AS runtime
 COPY --from=build /usr/local/bin/elbow /usr/local/bin/elbow
+# Whom the directories of ACME authorities have their certificates from.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt

@@ -30,7 +30,8 @@
 //! |   | [`auth`] | who a request is of: logins at identity providers, tokens of programs |
 //! |   | [`balance`] | which candidate is next; pure |
 //! |   | [`local_ca`] | a certificate authority of one's own, in a folder |
-//! | 2 | [`target_group`] | who is eligible, in which zone, and then who is next: gives a lease |
+//! | 2 | [`acme`] | certificates that come by themselves, from an authority that speaks ACME |
+//! |   | [`target_group`] | who is eligible, in which zone, and then who is next: gives a lease |
 //! | 3 | [`config`] | the document that the operator writes, and all its problems |
 //! | 4 | [`snapshot`] | all that a request reads; compiled from a checked configuration and the last snapshot |
 //! | 5 | [`proxy`] | one request, from the first byte in to the last byte out |
@@ -50,8 +51,8 @@
 //!
 //! * A **worker** for each processor: its own current-thread runtime, its own listening sockets
 //!   (`SO_REUSEPORT`), its own connections to targets. A request never leaves its worker.
-//! * **control**: health checks, reloads, the admin address. However slow a scrape or a reload is,
-//!   no request waits for it.
+//! * **control**: health checks, reloads, orders of certificates, the admin address. However slow a
+//!   scrape or a reload is, no request waits for it.
 //! * **access-log**: empties the workers' buffers, so no request waits for a disk.
 //!
 //! # Life of a request
@@ -63,7 +64,8 @@
 //! proxy    serve      the next head, strictly read; limits and timeouts. In HTTP/2 each request has a
 //!                     stream and a task, and goes the same way
 //!          handle     cannot fail: opens the record, maps an error to an answer in one place
-//!          respond    the snapshot, once; RuleTable::find -> redirect | fixed response | forward
+//!          respond    the snapshot, once; an ACME challenge that is awaited; else RuleTable::find ->
+//!                     redirect | fixed response | forward
 //!          authenticate  a session or a token is looked at, if the rule asks for one; may answer itself
 //!          transform  what the rule rewrites: host, path and query; no rule is looked at again
 //!          forward    a group by weight, then attempts:
@@ -86,13 +88,14 @@
 //!  1 load       text -> Config
 //!  2 validate   Config -> ValidConfig, or all problems, each with its place; what providers
 //!               contribute is checked target by target, and joins it
-//!  3 certificates the files that the listeners name, read; tickets of before are kept
+//!  3 certificates the files that the listeners name, read; a place for each that is ordered; tickets
+//!               of before are kept
 //!  4 compile    ValidConfig + last Snapshot -> Snapshot; live state is adopted by identity
 //!  5 prepare    new addresses are bound, another access log is opened, cookie keys are read
 //!  ---------- nothing has changed up to here: what fails leaves the process as it was ----------
 //!  6 publish    one store; then the targets learn what the snapshot says of them
-//!  7 commit     new sockets accept, removed ones drain; health checks and providers follow; the log
-//!               changes over
+//!  7 commit     new sockets accept, removed ones drain; health checks, providers and orders of
+//!               certificates follow; the log changes over
 //!  8 tell       one log line with the difference, the counters, the answer
 //! ```
 //!
@@ -141,6 +144,7 @@
 //! * There are no globals: any number of daemons may run in one process, and in the tests they do.
 
 pub mod access_log;
+pub mod acme;
 pub mod admin;
 pub mod app;
 pub mod auth;

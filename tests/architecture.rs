@@ -20,7 +20,7 @@ const ROWS: [&[&str]; 12] = [
         "tls",
     ],
     &["auth", "balance", "local_ca", "routing"],
-    &["target_group"],
+    &["acme", "target_group"],
     &["config"],
     &["snapshot"],
     &["health", "proxy", "relay"],

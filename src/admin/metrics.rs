@@ -8,14 +8,15 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
+use crate::acme::Status;
 use crate::discovery::ProviderState;
-use crate::metrics::{MetricsError, ProviderSample, StateMetrics, TargetSample};
+use crate::metrics::{CertificateSample, MetricsError, ProviderSample, StateMetrics, TargetSample};
 use crate::snapshot::{Group, LoadBalancer, Snapshot};
 use crate::target::{Target, TargetHealth, Zone};
 use crate::target_group::AdministrativeOverride;
 
-use super::Context;
 use super::answer::Refusal;
+use super::{Context, acme};
 
 /// Prometheus' text format.
 const TEXT: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)];
@@ -59,6 +60,9 @@ fn text(context: &Context) -> Result<String, MetricsError> {
             failures: report.failures,
         });
     }
+    for status in context.certificates.all() {
+        ordered(&state, &status);
+    }
     let log = &context.access_log;
     state.access_log(log.written(), log.dropped());
     context.metrics.encode(&state)
@@ -76,6 +80,16 @@ fn certificates(state: &StateMetrics, load_balancer: &LoadBalancer) {
             state.certificate(labels, expiry, slot.failure().is_some());
         }
     }
+}
+
+fn ordered(state: &StateMetrics, status: &Status) {
+    state.ordered(CertificateSample {
+        certificate: &status.name,
+        not_after: status.shown.as_ref().map(|shown| shown.not_after),
+        next_order: status.next_order,
+        failures: status.failures,
+        last_result: status.last.as_ref().map(acme::result),
+    });
 }
 
 fn hosts(state: &StateMetrics, group: &Group) {

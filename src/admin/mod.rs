@@ -9,6 +9,7 @@
 //! meant for loopback, or for a network of operators; against web pages that misuse an operator's
 //! browser, state-changing requests are guarded (`guard`).
 
+mod acme;
 mod answer;
 mod drain;
 mod explain;
@@ -39,6 +40,7 @@ use axum::middleware;
 use axum::routing::{get, post};
 
 use crate::access_log::AccessLog;
+use crate::acme::Statuses;
 use crate::auth::Signer;
 use crate::discovery::Board;
 use crate::metrics::Metrics;
@@ -59,6 +61,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Asked for its counts of lines.
     pub access_log: AccessLog,
+    /// How the certificates that are ordered are.
+    pub certificates: Statuses,
     /// Where the load balancers listen.
     pub addresses: Addresses,
     /// What providers have found.
@@ -114,6 +118,8 @@ pub fn router(context: Context, more: Router) -> Router {
             post(switch::activate),
         )
         .route("/target-groups/{group}/fail-back", post(switch::fail_back))
+        .route("/acme", get(acme::list))
+        .route("/acme/{certificate}/renew", post(acme::renew))
         .route("/reload", post(reload::reload))
         .with_state(context)
         .merge(more)

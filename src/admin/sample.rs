@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Destination, Format, Settings};
+use crate::acme::Statuses;
 use crate::auth::Signer;
 use crate::config;
 use crate::keyring::{self, Keyring};
@@ -102,6 +103,7 @@ impl Sample {
             reload: ReloadHandle::new().0,
             metrics,
             access_log: access_log.unwrap(),
+            certificates: Statuses::default(),
             addresses: Addresses::default(),
             discovery: Arc::default(),
             readiness: Readiness::default(),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
+use crate::acme::{Acme, Challenges, Clock};
 use crate::admin::{self, Readiness};
 use crate::auth::{Secrets, Signer};
 use crate::config;
@@ -138,10 +139,16 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         signer: Signer::new(keyring.clone()),
         keyring: keyring.clone(),
     };
+    let tls = TlsState::default();
+    let challenges = Challenges::new(Arc::clone(&tls.challenges));
+    let acme = Acme::new(Clock::system(), metrics.clone(), Arc::clone(&challenges));
+    let statuses = acme.statuses();
     let server = Server::start(workers, &shared, &metrics, || {
         let log = access_log.buffer();
         let relay = Arc::new(Relay::new(log.clone()));
-        (Arc::new(Proxy::new(&shared, log, secrets.clone())), relay)
+        let challenges = Arc::clone(&challenges);
+        let proxy = Proxy::new(&shared, log, secrets.clone(), challenges);
+        (Arc::new(proxy), relay)
     })?;
     let addresses = server.addresses();
     let (reload, queue) = ReloadHandle::new();
@@ -153,7 +160,8 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         server,
         health: HealthChecker::new(options.resolver),
         discovery: Discovery::default(),
-        tls: TlsState::default(),
+        tls,
+        acme,
     };
     let discovery = rooms.discovery.board();
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
@@ -174,6 +182,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         reload: reload.clone(),
         metrics: metrics.clone(),
         access_log: access_log.clone(),
+        certificates: statuses,
         addresses: addresses.clone(),
         discovery,
         readiness: readiness.clone(),

@@ -139,7 +139,7 @@ fn told(
     let _ = writeln!(
         text,
         "In the configuration, on a listener with protocol = \"HTTPS\":\n\n  \
-         certificates = [{{ certificate = {:?}, key = {:?} }}]\n",
+         certificates = [{{ certificate = {:?}, private_key = {:?} }}]\n",
         certificate.display().to_string(),
         key.display().to_string(),
     );

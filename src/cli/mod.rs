@@ -4,6 +4,7 @@
 //! Nothing is decided here that a test or another program could not ask of the library.
 
 mod cert;
+mod certificates;
 mod check;
 mod daemon;
 mod explain;

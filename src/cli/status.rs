@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Failure;
+use super::certificates::Certificates;
 use super::remote::{self, RemoteError};
 use super::say::say;
 use super::table::Table;
@@ -156,7 +157,9 @@ pub(super) fn status(admin: SocketAddr) -> Result<(), Failure> {
     let daemon: Daemon = fetch(admin, "/status")?;
     let balancers: LoadBalancers = fetch(admin, "/load-balancers")?;
     let groups: Groups = fetch(admin, "/target-health")?;
-    Ok(say(page(&daemon, &balancers, &groups))?)
+    let certificates: Certificates = fetch(admin, "/acme")?;
+    let page = page(&daemon, &balancers, &groups);
+    Ok(say(format_args!("{page}{}", certificates.section()))?)
 }
 
 fn fetch<T: DeserializeOwned>(admin: SocketAddr, path: &str) -> Result<T, RemoteError> {

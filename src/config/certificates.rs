@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::problem::Problem;
-use super::valid::{ValidCertificate, ValidConfig};
+use super::valid::{CertificateSource, ValidCertificate, ValidConfig};
 use crate::tls::{Certificate, CertificateError, Connector, Files, Part, Slot};
 
 /// A certificate that expires sooner than this is worth a warning: who renews automatically does so
@@ -22,8 +22,8 @@ pub struct LoadedCertificates {
 
 impl LoadedCertificates {
     /// Where that certificate is.
-    pub fn slot(&self, certificate: &ValidCertificate) -> Option<&Arc<Slot>> {
-        self.listeners.get(&key(certificate))
+    pub fn slot(&self, name: &Arc<str>, files: &Files) -> Option<&Arc<Slot>> {
+        self.listeners.get(&(Arc::clone(name), files.clone()))
     }
 
     /// What connects to the targets of groups over TLS.
@@ -46,21 +46,25 @@ pub(super) fn load(
     let listeners = valid.load_balancers.iter().flat_map(|lb| &lb.listeners);
     let tls = listeners.filter_map(|listener| listener.tls.as_ref());
     for wanted in tls.flat_map(|tls| &tls.certificates) {
-        if loaded.listeners.contains_key(&key(wanted)) {
+        let CertificateSource::Files(files) = &wanted.source else {
+            continue; // Whoever orders it has it.
+        };
+        let key = (Arc::clone(&wanted.name), files.clone());
+        if loaded.listeners.contains_key(&key) {
             continue;
         }
-        if let Some(slot) = known.slot(wanted).filter(|_| !anew) {
-            loaded.listeners.insert(key(wanted), Arc::clone(slot));
+        if let Some(slot) = known.slot(&wanted.name, files).filter(|_| !anew) {
+            loaded.listeners.insert(key, Arc::clone(slot));
             continue;
         }
-        match wanted.files.load() {
+        match files.load() {
             Ok(certificate) => {
-                problems.extend(doubts(wanted, &certificate, now));
+                problems.extend(doubts((wanted, files), &certificate, now));
                 let name = Arc::clone(&wanted.name);
-                let slot = Slot::with(name, Some(wanted.files.clone()), certificate);
-                loaded.listeners.insert(key(wanted), Arc::new(slot));
+                let slot = Slot::with(name, Some(files.clone()), certificate);
+                loaded.listeners.insert(key, Arc::new(slot));
             }
-            Err(error) => problems.push(refused(wanted, &error)),
+            Err(error) => problems.push(refused((wanted, files), &error)),
         }
     }
     for (index, group) in valid.target_groups.iter().enumerate() {
@@ -90,15 +94,11 @@ pub(super) fn load(
     (loaded, problems)
 }
 
-fn key(certificate: &ValidCertificate) -> (Arc<str>, Files) {
-    (Arc::clone(&certificate.name), certificate.files.clone())
-}
-
-fn refused(wanted: &ValidCertificate, error: &CertificateError) -> Problem {
+fn refused((wanted, files): (&ValidCertificate, &Files), error: &CertificateError) -> Problem {
     let (key, file) = match error.part() {
-        Part::Certificate => ("certificate", Some(&wanted.files.certificate)),
-        Part::PrivateKey => ("private_key", Some(&wanted.files.private_key)),
-        Part::OcspResponse => ("ocsp_response", wanted.files.ocsp_response.as_ref()),
+        Part::Certificate => ("certificate", Some(&files.certificate)),
+        Part::PrivateKey => ("private_key", Some(&files.private_key)),
+        Part::OcspResponse => ("ocsp_response", files.ocsp_response.as_ref()),
     };
     let message = match (error, file) {
         (CertificateError::Read { .. }, _) | (_, None) => error.to_string(),
@@ -108,9 +108,13 @@ fn refused(wanted: &ValidCertificate, error: &CertificateError) -> Problem {
 }
 
 /// What can be used and may not be meant.
-fn doubts(wanted: &ValidCertificate, certificate: &Certificate, now: SystemTime) -> Vec<Problem> {
+fn doubts(
+    (wanted, files): (&ValidCertificate, &Files),
+    certificate: &Certificate,
+    now: SystemTime,
+) -> Vec<Problem> {
     let path = format!("{}.certificate", wanted.path);
-    let file = wanted.files.certificate.display();
+    let file = files.certificate.display();
     let doubt = |message: String, help: &str| Problem::warning(&path, message).with_help(help);
     let mut doubts = Vec::new();
     let until = humantime::format_rfc3339_seconds(certificate.not_after());

@@ -37,9 +37,10 @@ pub use problem::{Location, Problem, Problems, Severity};
 pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};
 pub use valid::{
-    AccessLogSettings, Attributes, By, Limits, ValidAction, ValidAuthenticated, ValidAuthenticator,
-    ValidCertificate, ValidConfig, ValidForwarded, ValidListener, ValidLoadBalancer, ValidNode,
-    ValidProxyProtocol, ValidTargetGroup, ValidTls, ValidTrustedProxies,
+    AccessLogSettings, Attributes, By, CertificateSource, Limits, ValidAction, ValidAuthenticated,
+    ValidAuthenticator, ValidCertificate, ValidConfig, ValidForwarded, ValidListener,
+    ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup, ValidTls,
+    ValidTrustedProxies,
 };
 pub use value::{Size, Span};
 

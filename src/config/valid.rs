@@ -13,6 +13,7 @@ use super::document::{
 };
 use super::listener_headers::ListenerHeaders;
 use super::provider::ValidProvider;
+use crate::acme::Wanted;
 use crate::auth::{JwtSettings, OidcSettings};
 use crate::keyring;
 use crate::net::AddressBlocks;
@@ -38,6 +39,8 @@ pub struct ValidConfig {
     pub access_log: AccessLogSettings,
     /// Where the secrets of TLS sessions are written; none means nowhere.
     pub key_log: Option<PathBuf>,
+    /// Where what must survive a restart is kept; there is one if certificates are ordered.
+    pub state_directory: Option<PathBuf>,
     /// The load balancers, in the order of the document.
     pub load_balancers: Vec<ValidLoadBalancer>,
     /// The target groups, in the order of the document.
@@ -70,6 +73,30 @@ pub struct ValidLoadBalancer {
     pub forwarded: ValidForwarded,
     /// What it listens on; ports are unique, except 0.
     pub listeners: Vec<ValidListener>,
+}
+
+impl ValidConfig {
+    /// The certificates that are ordered.
+    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.load_balancers
+            .iter()
+            .flat_map(ValidLoadBalancer::wanted)
+    }
+}
+
+impl ValidLoadBalancer {
+    /// The certificates of its listeners that are ordered.
+    pub fn wanted(&self) -> impl Iterator<Item = &Wanted> {
+        let tls = self
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.tls.as_ref());
+        let certificates = tls.flat_map(|tls| &tls.certificates);
+        certificates.filter_map(|certificate| match &certificate.source {
+            CertificateSource::Acme(wanted) => Some(wanted),
+            CertificateSource::Files(_) => None,
+        })
+    }
 }
 
 /// The address in one zone on which a load balancer answers.
@@ -213,13 +240,22 @@ pub struct ValidTls {
     pub policy: Policy,
 }
 
+/// Where a certificate comes from.
+#[derive(Clone, Debug)]
+pub enum CertificateSource {
+    /// From files.
+    Files(Files),
+    /// It is ordered.
+    Acme(Wanted),
+}
+
 /// A certificate of a listener.
 #[derive(Clone, Debug)]
 pub struct ValidCertificate {
     /// What logs and metrics call it.
     pub name: Arc<str>,
     /// Where it comes from.
-    pub files: Files,
+    pub source: CertificateSource,
     /// Where in the document it is named.
     pub path: String,
 }

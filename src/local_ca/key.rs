@@ -5,10 +5,8 @@ use std::fmt;
 use clap::ValueEnum;
 use rcgen::{KeyPair, RsaKeySize};
 
-use super::LocalCaError;
-
 /// The kinds of keys that ALB takes, less those that nobody makes any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum KeyKind {
     /// ECDSA on the curve P-256: small, quick, known to every client since 2014.
     #[default]
@@ -27,16 +25,20 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// A new key of this kind.
-    pub(super) fn generate(self) -> Result<KeyPair, LocalCaError> {
+    /// A new key of this kind. A large RSA key takes seconds.
+    ///
+    /// # Errors
+    ///
+    /// What the cryptographic library says.
+    pub fn generate(self) -> Result<KeyPair, rcgen::Error> {
         let rsa = |size| KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, size);
-        Ok(match self {
+        match self {
             Self::EcdsaP256 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256),
             Self::EcdsaP384 => KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384),
             Self::Rsa2048 => rsa(RsaKeySize::_2048),
             Self::Rsa3072 => rsa(RsaKeySize::_3072),
             Self::Rsa4096 => rsa(RsaKeySize::_4096),
-        }?)
+        }
     }
 }
 

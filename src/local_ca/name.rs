@@ -9,7 +9,7 @@ use super::LocalCaError;
 
 /// A DNS name (a wildcard's first label is `*`), in lower case, or an IP address (RFC 5280,
 /// section 4.2.1.6; RFC 6125, section 6.4.3).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
 impl Name {

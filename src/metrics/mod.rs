@@ -9,6 +9,7 @@
 //! Labels are names from the configuration and words of enums, never data of a request. ALB's name
 //! of a metric ends its help text.
 
+mod acme;
 mod auth;
 mod condition;
 mod daemon;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
+pub use acme::{AcmeMetrics, CertificateSample};
 pub use auth::AuthMetrics;
 pub use condition::ConditionMetrics;
 pub use daemon::{ReloadMetrics, ServerMetrics};
@@ -60,6 +62,8 @@ struct Families {
     node: node::Families,
     target: Arc<target::Families>,
     probe: group::Families,
+    acme: acme::Families,
+    acme_rows: Arc<Shelf<AcmeMetrics>>,
     nodes: Arc<Shelf<NodeMetrics>>,
     targets: Arc<Shelf<TargetMetrics>>,
     probes: Arc<Shelf<ProbeMetrics>>,
@@ -78,6 +82,8 @@ impl Metrics {
                 node: node::Families::new(registry)?,
                 target: Arc::new(target::Families::new(registry)?),
                 probe: group::Families::new(registry)?,
+                acme: acme::Families::new(registry)?,
+                acme_rows: Arc::default(),
                 nodes: Arc::default(),
                 targets: Arc::default(),
                 probes: Arc::default(),
@@ -108,6 +114,14 @@ impl Metrics {
             target_group,
             zones,
         )
+    }
+
+    /// The handle for the orders of one certificate.
+    pub fn acme(&self, certificate: &str) -> Arc<AcmeMetrics> {
+        let families = &self.families;
+        Shelf::take(&families.acme_rows, &[certificate], |rows| {
+            AcmeMetrics::new(&families.acme, rows)
+        })
     }
 
     /// The text of a scrape: the families kept here, then those in `state`.
@@ -192,6 +206,14 @@ mod tests {
         };
         state.target(sample, &["healthy", "unhealthy"]);
         state.certificate(["wp-elb", "443", "shop"], Some(7), true);
+        state.ordered(CertificateSample {
+            certificate: "www.example.com",
+            not_after: Some(SystemTime::now()),
+            next_order: Some(SystemTime::now()),
+            failures: 1,
+            last_result: Some("challenge"),
+        });
+        metrics.acme("www.example.com").order("challenge");
         state.access_log(10, 1);
         state.provider(ProviderSample {
             provider: "docker",

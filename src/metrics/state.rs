@@ -5,6 +5,7 @@
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry};
 
+use super::acme::{self, CertificateSample};
 use super::rows::Registrar;
 use super::{ConditionMetrics, MetricsError, ProcessMetrics, counter};
 
@@ -29,6 +30,7 @@ pub struct StateMetrics {
     provider_failures: IntCounterVec,
     certificate_expiry: IntGaugeVec,
     certificate_failed: IntGaugeVec,
+    ordered: acme::StateFamilies,
     written: IntCounter,
     dropped: IntCounter,
 }
@@ -107,6 +109,7 @@ impl StateMetrics {
                 "1 if the certificate that should have replaced the one in use cannot be used.",
                 &[],
             )?,
+            ordered: acme::StateFamilies::new(&registry)?,
             provider_up: provider.gauge(
                 "elbow_provider_up",
                 "1 if a provider of targets has an answer, 0 if it goes by its last one.",
@@ -258,6 +261,11 @@ impl StateMetrics {
         }
         let gauge = self.certificate_failed.with_label_values(&labels);
         gauge.set(i64::from(failed));
+    }
+
+    /// One certificate that is ordered.
+    pub fn ordered(&self, sample: CertificateSample<'_>) {
+        self.ordered.set(sample);
     }
 
     /// Lines of the access log since start-up.

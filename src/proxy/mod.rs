@@ -15,6 +15,7 @@
 mod answer;
 mod authenticate;
 mod body;
+mod challenge;
 mod client;
 mod date;
 mod destination;
@@ -59,6 +60,7 @@ use transform::transform;
 use wire::Wire;
 
 use crate::access_log::LogBuffer;
+use crate::acme::Challenges;
 use crate::auth::{Passport, Secrets};
 use crate::config::ForwardedFor;
 use crate::http1::{HeadError, RequestHead};
@@ -75,6 +77,7 @@ pub struct Proxy {
     /// Locked for a look at the current snapshot, by this worker's thread only.
     snapshots: Mutex<Cache>,
     log: LogBuffer,
+    challenges: Arc<Challenges>,
     pool: Pool,
     shared: http2::SharedConnections,
     secrets: Secrets,
@@ -111,11 +114,18 @@ impl After {
 }
 
 impl Proxy {
-    /// For one worker: the snapshots to read, the log to write, what cookies are sealed with.
-    pub fn new(shared: &Shared, log: LogBuffer, secrets: Secrets) -> Self {
+    /// For one worker: the snapshots to read, the log to write, what cookies are sealed with, the
+    /// challenges to answer.
+    pub fn new(
+        shared: &Shared,
+        log: LogBuffer,
+        secrets: Secrets,
+        challenges: Arc<Challenges>,
+    ) -> Self {
         Self {
             snapshots: Mutex::new(shared.cache()),
             log,
+            challenges,
             pool: Pool::default(),
             shared: http2::SharedConnections::default(),
             secrets,
@@ -316,6 +326,9 @@ impl Proxy {
         record.host = Some(request.host);
         record.note_header_names();
         record.trace(TraceId::new);
+        if let Some(answer) = self.awaited(&request) {
+            return Ok(Box::pin(self.challenged(client, &request, &answer, record)).await);
+        }
         let listener = &request.entrance.listener;
         if !listener.providers.is_empty() {
             let answered = Box::pin(self.own_path(client, &request, record)).await;

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::access_log::AccessLogError;
+use crate::acme::AcmeError;
 use crate::config::Problems;
 use crate::keyring::KeyringError;
 use crate::server::ServerError;
@@ -115,6 +116,9 @@ pub enum ReloadError {
         /// What rustls says.
         source: rustls::Error,
     },
+    /// Certificates could not be ordered.
+    #[error("no certificates can be ordered by ACME")]
+    Acme(#[from] AcmeError),
     /// The access log cannot be opened.
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),

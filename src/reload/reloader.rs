@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::access_log::{self, AccessLog, Destination, Format};
+use crate::acme::{self, Acme};
 use crate::config::{
     self, AccessLogSettings, Config, LoadedCertificates, LogFormat, Problems, Rejected, ValidConfig,
 };
@@ -53,6 +54,8 @@ pub struct Rooms {
     pub discovery: Discovery,
     /// What outlives the TLS of one configuration.
     pub tls: TlsState,
+    /// Orders the certificates that the configuration wants ordered.
+    pub acme: Acme,
 }
 
 /// What the reloader knows of the configuration in force, beyond the snapshot.
@@ -87,6 +90,7 @@ struct Ready {
     valid: Arc<ValidConfig>,
     certificates: LoadedCertificates,
     warnings: Vec<String>,
+    ordered: acme::Prepared,
     snapshot: Snapshot,
     sockets: Prepared,
     /// None when it stays as it is.
@@ -226,7 +230,11 @@ impl Reloader {
         let read = read_certificates(&valid, (known, anew), &text, &name);
         let (certificates, doubts) = read.await?;
         problems.problems.extend(doubts.problems);
-        let tls = self.rooms.tls.terminators(&valid, &certificates)?;
+        let ordered = self.prepare_orders(&valid).await?;
+        let tls = self
+            .rooms
+            .tls
+            .terminators(&valid, &certificates, &ordered)?;
         // 4 compile
         let last = self.rooms.shared.load();
         let snapshot = Snapshot::compile(&valid, &tls, &last, &self.rooms.metrics, now);
@@ -241,6 +249,7 @@ impl Reloader {
             warnings: self.in_force.warnings(&valid, problems),
             valid,
             certificates,
+            ordered,
             snapshot,
             sockets,
             access_log,
@@ -267,6 +276,15 @@ impl Reloader {
         match tokio::task::spawn_blocking(|| AccessLog::prepare(settings)).await {
             Ok(prepared) => Ok(Some(prepared?)),
             Err(_) => Err(ReloadError::ShuttingDown),
+        }
+    }
+
+    /// Finds a place for each certificate that is to be ordered.
+    async fn prepare_orders(&self, valid: &ValidConfig) -> Result<acme::Prepared, ReloadError> {
+        let wanted: Vec<_> = valid.wanted().cloned().collect();
+        match &valid.state_directory {
+            Some(state) => Ok(self.rooms.acme.prepare(state, wanted).await?),
+            None => Ok(acme::Prepared::default()), // Then none is.
         }
     }
 
@@ -303,6 +321,7 @@ impl Reloader {
         rooms.health.reconcile(&snapshot);
         rooms.discovery.reconcile(&ready.valid.providers);
         rooms.discovery.rejected(ready.rejected);
+        rooms.acme.commit(ready.ordered);
         rooms.tls.tickets.sweep();
         if let Some(access_log) = ready.access_log {
             rooms.access_log.apply(access_log);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::ReloadError;
-use crate::config::{LoadedCertificates, ValidConfig, ValidTls};
+use crate::acme::Prepared as Ordered;
+use crate::config::{CertificateSource, LoadedCertificates, ValidConfig, ValidTls};
 use crate::tls::{
     Certificates, Challenges, KeyLogFile, Settings, Terminator, Terminators, Tickets,
 };
@@ -29,6 +30,7 @@ impl TlsState {
         &self,
         valid: &ValidConfig,
         certificates: &LoadedCertificates,
+        ordered: &Ordered,
     ) -> Result<Terminators, ReloadError> {
         let key_log = match &valid.key_log {
             None => None,
@@ -60,7 +62,7 @@ impl TlsState {
                 let terminator = tickets.and_then(|tickets| {
                     Terminator::new(Settings {
                         policy: tls.policy,
-                        certificates: shown(tls, certificates),
+                        certificates: shown(tls, certificates, ordered),
                         protocols,
                         tickets,
                         challenges: Arc::clone(&self.challenges),
@@ -81,8 +83,13 @@ impl TlsState {
 }
 
 /// The places of the certificates that a listener shows.
-fn shown(tls: &ValidTls, loaded: &LoadedCertificates) -> Arc<Certificates> {
-    let wanted = tls.certificates.iter();
-    let slots = wanted.filter_map(|wanted| loaded.slot(wanted).cloned());
+fn shown(tls: &ValidTls, loaded: &LoadedCertificates, ordered: &Ordered) -> Arc<Certificates> {
+    let slots = tls
+        .certificates
+        .iter()
+        .filter_map(|wanted| match &wanted.source {
+            CertificateSource::Files(files) => loaded.slot(&wanted.name, files).cloned(),
+            CertificateSource::Acme(wanted) => ordered.slot(wanted),
+        });
     Certificates::new(slots.collect())
 }

@@ -174,6 +174,7 @@ fn compile_load_balancer(
     authenticators: &mut Authenticators,
     last: &Snapshot,
 ) -> LoadBalancer {
+    let orders = load_balancer.wanted().next().is_some();
     let listeners = load_balancer
         .listeners
         .iter()
@@ -190,6 +191,7 @@ fn compile_load_balancer(
                 is_secure: listener.tls.is_some(),
                 http3: listener.http3,
                 tls: tls.get(&load_balancer.name, listener.port).cloned(),
+                answers_challenges: orders && listener.tls.is_none(),
                 rules,
             })
         })

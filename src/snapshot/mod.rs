@@ -179,6 +179,9 @@ pub struct Listener {
     pub tls: Option<Arc<Terminator>>,
     /// Whether it speaks HTTP/3, too.
     pub http3: bool,
+    /// Whether it answers what ACME authorities ask over HTTP, before its rules: it speaks plain HTTP,
+    /// and its load balancer has a certificate that is ordered.
+    pub answers_challenges: bool,
     /// The rules, the default one last; those of a relay only forward.
     pub rules: RuleTable<Action>,
     /// The identity providers that its actions name.

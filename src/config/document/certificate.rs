@@ -5,15 +5,18 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A certificate of an HTTPS listener. Its files are read again when they change.
+/// A certificate of an HTTPS listener: from files, which are read again when they change, or from an
+/// authority that speaks ACME.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListenerCertificate {
-    /// What logs and metrics call it (ALB: chosen_cert_arn). Default: the path of `certificate`.
+    /// What logs and metrics call it (ALB: chosen_cert_arn). Default: the path of
+    /// `certificate`, or the first of the `names`.
     #[serde(default)]
     pub name: Option<String>,
     /// A PEM file: the site's own certificate first, then its chain.
-    pub certificate: PathBuf,
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
     /// A PEM file with its private key, not encrypted: PKCS#8, PKCS#1 or SEC1. Default: it stands in
     /// the file of the certificate.
     #[serde(default)]
@@ -22,6 +25,13 @@ pub struct ListenerCertificate {
     /// there. Default: none.
     #[serde(default)]
     pub ocsp_response: Option<PathBuf>,
+    /// Instead of files: the account, by its name in `[[acme]]`, by which the certificate is ordered
+    /// and renewed. Until it has come, clients are shown a placeholder that they do not trust.
+    #[serde(default)]
+    pub acme: Option<String>,
+    /// What the certificate is ordered for: 1-100 DNS names, without wildcards.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 /// What holds for all TLS.

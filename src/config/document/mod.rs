@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod acme;
 mod action;
 mod active_standby;
 mod authenticate;
@@ -26,6 +27,7 @@ mod target_group_health;
 mod transform;
 mod trusted_proxies;
 
+pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
 pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
 pub use active_standby::{ActiveStandby, FailBack};
 pub use authenticate::{
@@ -78,6 +80,8 @@ pub struct Config {
     pub access_log: AccessLog,
     /// What holds for all TLS.
     pub tls: Tls,
+    /// Accounts with authorities that make certificates by ACME.
+    pub acme: Vec<Acme>,
     /// The load balancers.
     pub load_balancer: Vec<LoadBalancer>,
     /// The target groups.
@@ -105,6 +109,7 @@ impl Default for Config {
             admin: Admin::default(),
             access_log: AccessLog::default(),
             tls: Tls::default(),
+            acme: Vec::new(),
             load_balancer: Vec::new(),
             target_group: Vec::new(),
             docker: Vec::new(),

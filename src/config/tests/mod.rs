@@ -1,5 +1,6 @@
 //! Configurations, right and wrong, and what is said about them, to the letter.
 
+mod acme;
 mod attributes;
 mod discovery;
 mod examples;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::acme::Orders;
 use super::groups::{Groups, User};
 use super::report::Report;
 use super::{action, listener_headers, proxy_protocol, relay, rule, tls};
@@ -18,6 +19,7 @@ pub(super) fn validate(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
+    orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
 ) -> Vec<ValidListener> {
     if load_balancer.listener.is_empty() {
@@ -47,10 +49,10 @@ pub(super) fn validate(
         }
         let checked = match listener.protocol {
             ListenerProtocol::Http | ListenerProtocol::Https => {
-                listener_of(listener, user, &path, groups, report)
+                listener_of(listener, user, &path, groups, orders, report)
             }
             ListenerProtocol::Tcp | ListenerProtocol::Tls => {
-                relay::validate(listener, user, &path, groups, report)
+                relay::validate(listener, user, &path, groups, orders, report)
             }
         };
         valid.extend(checked.map(|listener| ValidListener {
@@ -66,6 +68,7 @@ fn listener_of(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
+    orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
 ) -> Option<ValidListener> {
     if listener.tls_mode.is_some() {
@@ -81,7 +84,7 @@ fn listener_of(
         let help = "write it as `idle_timeout` of the load balancer";
         report.refuse(path.key("idle_timeout"), message, help);
     }
-    let tls = tls::validate(listener, path, report);
+    let tls = tls::validate(listener, path, orders, report);
     let headers = listener_headers::validate(listener, path, report);
     if listener.http3 && listener.protocol != ListenerProtocol::Https {
         let message = "HTTP/3 is always encrypted";

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::acme::{Accounts, Orders};
 use super::groups::{Groups, User};
 use super::report::Report;
 use super::{listener, name, node, range, trusted_proxies};
@@ -13,6 +14,7 @@ use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
 pub(super) fn validate(
     config: &Config,
     groups: &mut Groups<'_>,
+    accounts: &mut Accounts<'_>,
     report: &mut Report<'_>,
 ) -> Vec<ValidLoadBalancer> {
     let path = Path::Root.key("load_balancer");
@@ -39,7 +41,10 @@ pub(super) fn validate(
                 .as_ref()
                 .and_then(|settings| trusted_proxies::validate(settings, &path, report)),
             forwarded: trusted_proxies::forwarded(&load_balancer.forwarded, &path, report),
-            listeners: listener::validate(load_balancer, &user, &path, groups, report),
+            listeners: {
+                let mut orders = Orders::of(load_balancer, accounts);
+                listener::validate(load_balancer, &user, &path, groups, &mut orders, report)
+            },
             name: user.name,
         });
     }

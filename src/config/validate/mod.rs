@@ -3,6 +3,7 @@
 //! One file for each subject. Every check goes on after a problem, so that all problems are found;
 //! what is returned is already what the running parts use, so that nothing is checked twice.
 
+mod acme;
 mod action;
 mod active_standby;
 mod address;
@@ -50,7 +51,9 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
     let mut groups = Groups::new(&config.target_group);
     settings(config, &mut report);
     tls::settings(config, &mut report);
-    let load_balancers = load_balancer::validate(config, &mut groups, &mut report);
+    let mut accounts = acme::validate(config, &mut report);
+    let load_balancers = load_balancer::validate(config, &mut groups, &mut accounts, &mut report);
+    acme::unused(&accounts, &mut report);
     let target_groups = target_group::validate(config, &groups, &mut report);
     let cookie_keys = cookie_keys::validate(config, &mut report);
     let providers = docker::validate(config, &groups, &mut report);
@@ -71,6 +74,7 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
             format: config.access_log.format,
         },
         key_log: config.tls.key_log.clone(),
+        state_directory: config.state_directory.clone(),
         load_balancers,
         target_groups,
         providers,

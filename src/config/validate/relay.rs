@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::acme::Orders;
 use super::groups::{Groups, User};
 use super::report::Report;
 use super::{action, proxy_protocol, range, rule, tls};
@@ -22,6 +23,7 @@ pub(super) fn validate(
     user: &User,
     path: &Path<'_>,
     groups: &mut Groups<'_>,
+    orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
 ) -> Option<ValidListener> {
     let user = User {
@@ -63,7 +65,7 @@ pub(super) fn validate(
             passthrough,
         }),
         headers: Arc::default(),
-        tls: tls::validate(listener, path, report),
+        tls: tls::validate(listener, path, orders, report),
         http3: false,
         rules: RuleTable::new(rules, default?).ok()?,
     })

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::acme::{self, Orders};
 use super::report::Report;
 use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
 use crate::config::path::Path;
-use crate::config::valid::{ValidCertificate, ValidTls};
+use crate::config::valid::{CertificateSource, ValidCertificate, ValidTls};
 use crate::tls::{Files, Policy, PolicyError};
 
 /// How many ciphers of a policy that are not served are named.
@@ -15,6 +16,7 @@ const NAMED: usize = 4;
 pub(super) fn validate(
     listener: &Listener,
     path: &Path<'_>,
+    orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
 ) -> Option<ValidTls> {
     if !listener.ends_tls() {
@@ -30,8 +32,9 @@ pub(super) fn validate(
         return None;
     }
     if listener.certificates.is_empty() && report.is_untouched(path.key("certificates")) {
-        let help = "add certificates = [{ certificate = \"site.pem\", private_key = \"site.key\" }]; \
-                    `elbow cert` makes some for a lab";
+        let help = "add certificates = [{ certificate = \"site.pem\", private_key = \"site.key\" }], \
+                    which `elbow cert` makes for a lab, or [{ acme = \"le\", names = \
+                    [\"www.example.com\"] }] and an account [[acme]]";
         let message = match listener.protocol == ListenerProtocol::Tls {
             true => "a TLS listener needs a certificate, unless it passes TLS through",
             false => "an HTTPS listener needs a certificate",
@@ -41,7 +44,9 @@ pub(super) fn validate(
     let places = path.key("certificates");
     let certificates = listener.certificates.iter().enumerate();
     let certificates = certificates
-        .map(|(index, certificate)| validated(certificate, &places.index(index), report))
+        .filter_map(|(index, certificate)| {
+            validated(certificate, &places.index(index), orders, report)
+        })
         .collect();
     let policy = match &listener.ssl_policy {
         None => Policy::default(),
@@ -56,16 +61,22 @@ pub(super) fn validate(
 fn validated(
     certificate: &ListenerCertificate,
     path: &Path<'_>,
+    orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
-) -> ValidCertificate {
-    let files = [
-        ("certificate", Some(&certificate.certificate)),
-        ("private_key", certificate.private_key.as_ref()),
-        ("ocsp_response", certificate.ocsp_response.as_ref()),
-    ];
-    for (key, file) in files {
-        not_empty(file, &path.key(key), report);
-    }
+) -> Option<ValidCertificate> {
+    let source = match &certificate.acme {
+        Some(account) => {
+            from_files_too(certificate, path, report);
+            let wanted = acme::wanted(account, certificate, path, orders, report);
+            wanted.map(CertificateSource::Acme)
+        }
+        None => from_files(certificate, path, report).map(CertificateSource::Files),
+    };
+    let default_name = match &source {
+        Some(CertificateSource::Files(files)) => files.certificate.display().to_string(),
+        Some(CertificateSource::Acme(wanted)) => wanted.name.to_string(),
+        None => return None,
+    };
     let plain = |character: char| !character.is_control() && character != '"';
     let is_plain = |name: &String| !name.is_empty() && name.chars().all(plain);
     if certificate
@@ -77,18 +88,56 @@ fn validated(
         let help = "write one without quotes and control characters";
         report.refuse(path.key("name"), message, help);
     }
-    let default_name = || certificate.certificate.display().to_string();
-    ValidCertificate {
-        name: certificate.name.clone().unwrap_or_else(default_name).into(),
-        files: Files {
-            certificate: certificate.certificate.clone(),
-            private_key: certificate
-                .private_key
-                .clone()
-                .unwrap_or_else(|| certificate.certificate.clone()),
-            ocsp_response: certificate.ocsp_response.clone(),
-        },
+    Some(ValidCertificate {
+        name: certificate.name.clone().unwrap_or(default_name).into(),
+        source: source?,
         path: path.to_string(),
+    })
+}
+
+fn from_files(
+    certificate: &ListenerCertificate,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<Files> {
+    if !certificate.names.is_empty() {
+        let message = "`names` are for certificates that are ordered";
+        let help = "one from a file names its hosts itself; write acme = \"...\" to order one";
+        report.refuse(path.key("names"), message, help);
+    }
+    let Some(own) = &certificate.certificate else {
+        if report.is_untouched(path) {
+            let help = "write certificate = \"site.pem\", or acme = \"le\" and names";
+            report.refuse(path, "it says not where the certificate comes from", help);
+        }
+        return None;
+    };
+    let files = [
+        ("certificate", Some(own)),
+        ("private_key", certificate.private_key.as_ref()),
+        ("ocsp_response", certificate.ocsp_response.as_ref()),
+    ];
+    for (key, file) in files {
+        not_empty(file, &path.key(key), report);
+    }
+    Some(Files {
+        certificate: own.clone(),
+        private_key: certificate.private_key.as_ref().unwrap_or(own).clone(),
+        ocsp_response: certificate.ocsp_response.clone(),
+    })
+}
+
+/// Refuses files beside an account.
+fn from_files_too(certificate: &ListenerCertificate, path: &Path<'_>, report: &mut Report<'_>) {
+    let files = [
+        ("certificate", &certificate.certificate),
+        ("private_key", &certificate.private_key),
+        ("ocsp_response", &certificate.ocsp_response),
+    ];
+    for (key, _) in files.into_iter().filter(|(_, file)| file.is_some()) {
+        let message = format!("`{key}` has no place beside `acme`");
+        let help = "a certificate comes from files or is ordered: write one or the other";
+        report.refuse(path.key(key), message, help);
     }
 }
 
