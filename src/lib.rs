@@ -28,6 +28,7 @@
 //! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`routing`] | which rule a request meets; knows no targets |
 //! |   | [`auth`] | who a request is of: logins at identity providers, tokens of programs |
+//! |   | [`stickiness`] | the cookie that says which target a client stays with |
 //! |   | [`balance`] | which candidate is next; pure |
 //! |   | [`local_ca`] | a certificate authority of one's own, in a folder |
 //! | 2 | [`acme`] | certificates that come by themselves, from an authority that speaks ACME |
@@ -168,6 +169,7 @@ pub mod reload;
 pub mod routing;
 pub mod server;
 pub mod snapshot;
+pub mod stickiness;
 pub mod target;
 pub mod target_group;
 pub mod telemetry;

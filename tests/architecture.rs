@@ -19,7 +19,7 @@ const ROWS: [&[&str]; 12] = [
         "target",
         "tls",
     ],
-    &["auth", "balance", "local_ca", "routing"],
+    &["auth", "balance", "local_ca", "routing", "stickiness"],
     &["acme", "target_group"],
     &["config"],
     &["snapshot"],

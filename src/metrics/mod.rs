@@ -296,6 +296,7 @@ mod tests {
             "UnhealthyRoutingRequestCount",
             "RequestCountPerTarget",
             "AnomalousHostCount",
+            "NonStickyRequestCount",
             "MitigatedHostCount",
             "ActiveZonalShiftHostCount",
             "HealthyStateDNS",

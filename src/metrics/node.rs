@@ -42,6 +42,8 @@ pub struct NodeMetrics {
     pub redirect_url_limit_exceeded: IntCounter,
     /// Fixed-response actions that were answered.
     pub fixed_responses: IntCounter,
+    /// Requests to a sticky target group whose target was chosen anew.
+    pub non_sticky_requests: IntCounter,
     /// Requests from which an invalid header field was removed.
     pub dropped_invalid_header_requests: IntCounter,
     /// Requests that were forwarded with an invalid header field.
@@ -74,6 +76,7 @@ impl NodeMetrics {
             redirects: rows.row(&families.redirects, &[]),
             redirect_url_limit_exceeded: rows.row(&families.redirect_url_limit_exceeded, &[]),
             fixed_responses: rows.row(&families.fixed_responses, &[]),
+            non_sticky_requests: rows.row(&families.non_sticky_requests, &[]),
             dropped_invalid_header_requests: rows.row(&families.invalid_headers, &["dropped"]),
             forwarded_invalid_header_requests: rows.row(&families.invalid_headers, &["forwarded"]),
             auth: AuthMetrics::new(&families.auth, &rows),
@@ -224,6 +227,7 @@ pub(super) struct Families {
     redirects: IntCounterVec,
     redirect_url_limit_exceeded: IntCounterVec,
     fixed_responses: IntCounterVec,
+    non_sticky_requests: IntCounterVec,
     invalid_headers: IntCounterVec,
     non_compliant: IntCounterVec,
     responses: IntCounterVec,
@@ -301,6 +305,12 @@ impl Families {
             fixed_responses: r.counter(
                 "elbow_fixed_responses_total",
                 "Fixed-response actions answered. ALB: HTTP_Fixed_Response_Count.",
+                &[],
+            )?,
+            non_sticky_requests: r.counter(
+                "elbow_non_sticky_requests_total",
+                "Requests to a sticky target group whose target was chosen anew, because the client \
+                 was new or its target could not be used. ALB: NonStickyRequestCount.",
                 &[],
             )?,
             invalid_headers: r.counter(

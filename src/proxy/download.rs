@@ -122,6 +122,7 @@ impl Download<'_, '_> {
             return Ok(());
         }
         let decided = ToClient {
+            cookies: b"",
             framing: Framing::Empty,
             coding: BodyCoding::Plain,
             keep_alive: true,
@@ -150,6 +151,7 @@ impl Download<'_, '_> {
             return Err(ProxyError::UnaskedUpgrade);
         }
         let decided = ToClient {
+            cookies: b"",
             framing: Framing::Empty,
             coding: BodyCoding::Plain,
             keep_alive: true,
@@ -179,6 +181,7 @@ impl Download<'_, '_> {
             && !self.progress.is_uploading()
             && self.stay.goes_on(self.request.attributes(), self.at);
         let decided = ToClient {
+            cookies: b"",
             framing,
             coding,
             keep_alive,
@@ -209,12 +212,17 @@ impl Download<'_, '_> {
         &mut self,
         head: &ResponseHead,
         buffer: &[u8],
-        decided: ToClient,
+        decided: ToClient<'_>,
         content: usize,
         end: Option<&[u8]>,
     ) -> Result<(), ProxyError> {
         let mut out = buffers::take();
         let changes = self.request.entrance.listener.headers.response.as_ref();
+        let stays = std::mem::take(&mut self.record.set_cookies);
+        let decided = ToClient {
+            cookies: &stays,
+            ..decided
+        };
         let decided_with = (decided, &self.request.passport.cookies[..]);
         to_client(
             &mut out,

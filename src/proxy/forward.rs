@@ -107,12 +107,22 @@ impl Proxy {
         let mut tried: SmallVec<[TargetKey; 2]> = SmallVec::new();
         let mut left = group.settings().retries;
         let mut failed: Option<(ProxyError, &IntCounter)> = None;
+        let visit = self.visit(request, group, record);
         loop {
             let moment = Moment {
                 now: record.arrived(),
                 chance: fastrand::u64(..),
             };
-            let picked = group.pick(request.entrance.zone.as_ref(), &tried, moment);
+            let stuck = visit
+                .as_ref()
+                .and_then(|visit| self.stick(visit, group, &tried, record));
+            if visit.is_some() && stuck.is_none() && tried.is_empty() {
+                request.entrance.metrics.non_sticky_requests.inc();
+            }
+            let picked = match stuck {
+                Some(lease) => Ok(lease),
+                None => group.pick(request.entrance.zone.as_ref(), &tried, moment),
+            };
             let lease = match (picked, failed.take()) {
                 (Ok(lease), None) => lease,
                 (Ok(lease), Some((_, retries))) => {
@@ -125,6 +135,9 @@ impl Proxy {
             let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));
             if tried.is_empty() {
                 metrics.requests.inc();
+            }
+            if let Some(visit) = &visit {
+                self.stay_with(visit, request, group, &lease, record);
             }
             if lease.is_fail_open() {
                 metrics.unhealthy_routing_requests.inc();

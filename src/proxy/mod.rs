@@ -34,6 +34,7 @@ mod pool;
 mod record;
 mod request;
 mod retry;
+mod sticky;
 mod transform;
 mod tunnel;
 mod upload;

@@ -42,6 +42,8 @@ pub(super) struct RequestRecord<'r> {
     pub(super) transform_status: Option<&'static str>,
     pub(super) group: Option<&'r Group>,
     pub(super) received: u64,
+    /// Lines of `Set-Cookie` for the response of the target now being asked.
+    pub(super) set_cookies: Vec<u8>,
     pub(super) sent: AtomicU64,
     pub(super) upgraded: bool,
     /// Only the end of the connection tells the client where the response ends.
@@ -87,6 +89,7 @@ impl<'r> RequestRecord<'r> {
             transform_status: None,
             group: None,
             received: 0,
+            set_cookies: Vec::new(),
             sent: AtomicU64::new(0),
             upgraded: false,
             ends_with_connection: false,
@@ -157,6 +160,11 @@ impl<'r> RequestRecord<'r> {
     /// What the listener changes in responses.
     pub(super) fn response_changes(&self) -> Option<&'r ResponseChanges> {
         self.entrance.listener.headers.response.as_ref()
+    }
+
+    /// The same by the calendar.
+    pub(super) fn arrived_at(&self) -> SystemTime {
+        self.arrival.time
     }
 
     /// When the request came.

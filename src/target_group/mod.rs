@@ -22,6 +22,7 @@ mod route;
 mod settings;
 mod slow_start;
 mod standby;
+mod sticky;
 mod survey;
 mod switch;
 #[cfg(test)]
@@ -30,7 +31,7 @@ mod zonal_shift;
 mod zone_weights;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -76,6 +77,8 @@ pub struct TargetGroup {
     scope: Scope,
     targets: Vec<Arc<Target>>,
     by_key: HashMap<TargetKey, usize>,
+    /// Made when a cookie first asks for it.
+    by_tag: OnceLock<HashMap<u64, usize>>,
     departing: Vec<Arc<Target>>,
     state: Arc<GroupState>,
     eligible: ArcSwap<Eligible>,
@@ -120,6 +123,7 @@ impl TargetGroup {
             scope,
             targets,
             by_key,
+            by_tag: OnceLock::new(),
             departing,
             state,
             eligible: ArcSwap::from_pointee(eligible),
@@ -307,7 +311,7 @@ impl TargetGroup {
     /// from anomalous ones if that is switched on. Returns the targets whose verdict has changed.
     /// Called every [`ANOMALY_PERIOD`].
     pub fn evaluate(&self) -> Vec<&Arc<Target>> {
-        if self.settings.protocol != TargetProtocol::Http {
+        if self.settings.protocol.is_relayed() {
             return Vec::new();
         }
         let (healthy, others): (Vec<_>, Vec<_>) = self
@@ -341,7 +345,7 @@ impl TargetGroup {
         let healthy = self
             .health()
             .filter(|(_, health)| *health == TargetHealth::Healthy);
-        self.settings.protocol == TargetProtocol::Http && healthy.count() >= anomaly::FEWEST_TARGETS
+        !self.settings.protocol.is_relayed() && healthy.count() >= anomaly::FEWEST_TARGETS
     }
 
     /// Keeps traffic away from a zone, or lets it back.

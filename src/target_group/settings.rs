@@ -34,6 +34,8 @@ pub struct Settings {
     /// How long the share of a target that has turned healthy takes to rise to its full weight;
     /// none means that it takes all at once. Not with algorithms other than round robin.
     pub slow_start: Option<Duration>,
+    /// How long after its last response a client stays with its target; none is not at all.
+    pub stickiness: Option<Duration>,
     /// How long connecting to a target may take.
     pub connect_timeout: Duration,
     /// How long a target may take to begin its response, and to go on with it; none means as long
@@ -64,6 +66,7 @@ impl Settings {
             health_checked: true,
             deregistration_delay: Duration::from_secs(300),
             slow_start: None,
+            stickiness: None,
             connect_timeout: Duration::from_secs(10),
             response_timeout: None,
             retries: 1,

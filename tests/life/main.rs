@@ -22,3 +22,4 @@ mod rules;
 mod scene;
 mod shutdown;
 mod start;
+mod sticky;

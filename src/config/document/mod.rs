@@ -22,6 +22,7 @@ mod listener;
 mod listener_headers;
 mod load_balancer;
 mod proxy_protocol;
+mod stickiness;
 mod target_group;
 mod target_group_health;
 mod transform;
@@ -44,6 +45,7 @@ pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, Node, NormalizePath,
 };
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
+pub use stickiness::Stickiness;
 pub use target_group::{
     Algorithm, Connections, CrossZone, FromLoadBalancer, ProtocolVersion, Target, TargetGroup,
     TargetProtocol, ZoneWeight,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, TargetGroupHealth,
-    TargetTls,
+    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, Stickiness,
+    TargetGroupHealth, TargetTls,
 };
 use crate::config::value::Span;
 
@@ -63,6 +63,9 @@ pub struct TargetGroup {
     /// has turned healthy takes to rise to its full weight. Only with round_robin.
     #[serde(default = "default::no_time")]
     pub slow_start: Span,
+    /// Whether a client stays with its target.
+    #[serde(default)]
+    pub stickiness: Stickiness,
     /// How long connecting to a target may take, the TLS handshake included, 100ms-60s.
     #[serde(default = "default::connect_timeout")]
     pub connect_timeout: Span,

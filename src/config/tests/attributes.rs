@@ -139,3 +139,40 @@ fn anomaly_mitigation_goes_with_weighted_random_only() {
         [""; 0]
     );
 }
+
+#[test]
+fn stickiness_lasts_1_second_to_7_days_and_needs_cross_zone_load_balancing() {
+    let on = |more: &str| format!("stickiness = {{ enabled = true{more} }}");
+    assert_eq!(told_of(&on("")), [""; 0]);
+    assert_eq!(told_of(&on(", duration = \"7d\"")), [""; 0]);
+    let long = told_of(&on(", duration = \"8d\""));
+    assert!(
+        long[0].ends_with("691200s is out of range: write 1s to 604800s"),
+        "{long:?}"
+    );
+    let off = told_of(&format!("cross_zone = false\n{}", on("")));
+    assert!(
+        off[0].ends_with("stickiness needs cross-zone load balancing"),
+        "{off:?}"
+    );
+}
+
+#[test]
+fn a_sticky_group_is_not_one_of_several_that_are_forwarded_to() {
+    let text = RIGHT
+        .replace(
+            "name = \"wordpress\"\n",
+            "name = \"wordpress\"\nstickiness = { enabled = true }\n",
+        )
+        .replace(
+            "forward = \"wordpress\" }",
+            "forward = [{ group = \"wordpress\" }, { group = \"green\" }] }",
+        )
+        + "[[target_group]]\nname = \"green\"\n";
+    let told = told(&text);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("target group `wordpress` is sticky"),
+        "{told:?}"
+    );
+}

@@ -45,6 +45,15 @@ fn weighted(
             let message = format!("target group `{}` is there twice", share.group);
             report.refuse(path.key("group"), message, "add their weights up");
         }
+        if shares.len() > 1 && groups.is_sticky(&share.group) {
+            let message = format!(
+                "target group `{}` is sticky: its clients would have to stay with the group, too",
+                share.group
+            );
+            let help = "stickiness of groups (AWSALBTG) is not there yet: forward to one group, or \
+                        leave its stickiness out";
+            report.refuse(path.key("group"), message, help);
+        }
         let group = groups.forward(&share.group, user, &path.key("group"), report);
         valid.extend(group.map(|group| (group, share.weight)));
     }

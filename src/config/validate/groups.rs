@@ -17,6 +17,7 @@ pub(super) struct Groups<'a> {
 
 struct Group {
     name: Arc<str>,
+    sticky: bool,
     protocol: TargetProtocol,
     users: Vec<User>,
 }
@@ -36,6 +37,7 @@ impl<'a> Groups<'a> {
             let name = group.name.as_str();
             let group = Group {
                 name: name.into(),
+                sticky: group.stickiness.enabled,
                 protocol: protocol(group),
                 users: Vec::new(),
             };
@@ -49,6 +51,11 @@ impl<'a> Groups<'a> {
     /// The load balancer that uses a group, if one does.
     pub(super) fn user(&self, group: &str) -> Option<&User> {
         self.groups.get(group)?.users.first()
+    }
+
+    /// Whether clients stay with the targets of a group.
+    pub(super) fn is_sticky(&self, group: &str) -> bool {
+        self.groups.get(group).is_some_and(|group| group.sticky)
     }
 
     /// Notes that `user` forwards to `group`; reports a group that does not exist, or that belongs

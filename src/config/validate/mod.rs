@@ -27,6 +27,7 @@ mod report;
 mod rule;
 mod slow_start;
 mod socket;
+mod stickiness;
 mod target;
 mod target_group;
 mod target_group_health;

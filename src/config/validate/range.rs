@@ -60,6 +60,10 @@ pub(super) const DEREGISTRATION_DELAY: Range<Duration> = Range {
     strict: secs(0, HOUR),
     relaxed: secs(0, DAY),
 };
+pub(super) const STICKINESS: Range<Duration> = Range {
+    strict: secs(1, 7 * DAY),
+    relaxed: secs(1, 7 * DAY),
+};
 pub(super) const SLOW_START: Range<Duration> = Range {
     strict: secs(30, 900),
     relaxed: from_tenth(DAY),

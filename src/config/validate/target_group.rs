@@ -6,7 +6,8 @@ use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{
-    active_standby, health_check, name, range, slow_start, target, target_group_health, target_tls,
+    active_standby, health_check, name, range, slow_start, stickiness, target, target_group_health,
+    target_tls,
 };
 use crate::balance;
 use crate::config::document::{
@@ -61,6 +62,7 @@ fn one(
     for_its_protocol(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
     let active_standby = active_standby::validate(group, zones.as_ref(), path, report);
+    let stickiness = stickiness::validate(group, (protocol(group), zones.as_ref()), path, report);
     let failover = target_group_health::validate(group, path, report);
     let health_check = health_check::validate(group, path, report);
     let registrations = target::validate(group, &surroundings, zones.as_ref(), path, report);
@@ -88,6 +90,7 @@ fn one(
         failover,
         health_checked: health_check.enabled,
         slow_start,
+        stickiness,
         deregistration_delay: group.deregistration_delay.0,
         connect_timeout: group.connect_timeout.0,
         response_timeout: group.response_timeout.map(|span| span.0),

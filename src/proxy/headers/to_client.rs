@@ -31,7 +31,9 @@ impl BodyCoding {
 
 /// What the balancer decided about the response.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::proxy) struct ToClient {
+pub(in crate::proxy) struct ToClient<'c> {
+    /// Lines of `Set-Cookie`, each with its end.
+    pub(in crate::proxy) cookies: &'c [u8],
     pub(in crate::proxy) framing: Framing,
     pub(in crate::proxy) coding: BodyCoding,
     /// Whether the client's connection stays open afterwards.
@@ -48,7 +50,7 @@ pub(in crate::proxy) fn to_client(
     request: &RequestHead,
     head: &ResponseHead,
     bytes: &[u8],
-    (decided, cookies): (ToClient, &[String]),
+    (decided, cookies): (ToClient<'_>, &[String]),
     changes: Option<&ResponseChanges>,
 ) {
     push_status_line(out, head, bytes);
@@ -73,6 +75,7 @@ pub(in crate::proxy) fn to_client(
         // RFC 9110 section 6.6.1: whoever forwards a response without Date adds one.
         push_field(out, b"Date", &date::now());
     }
+    out.extend_from_slice(decided.cookies);
     for cookie in cookies {
         push_field(out, b"Set-Cookie", cookie.as_bytes());
     }
