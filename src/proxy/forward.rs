@@ -1,7 +1,5 @@
 //! Forwarding: a target, a connection, the request, the response; and once more if that is safe.
 
-use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,11 +10,11 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, timeout};
 
 use super::client::Client;
+use super::connect::{connect, secure};
 use super::destination::Destination;
 use super::download::{Download, Downloaded, Progress};
 use super::error::ProxyError;
 use super::headers::{ToTarget, grpc_timeout, to_target};
-use super::http2;
 use super::patience::{Patience, never};
 use super::pool::Connection;
 use super::record::RequestRecord;
@@ -27,12 +25,9 @@ use super::upload::{Upload, UploadEnd};
 use super::wire::Wire;
 use super::{After, Proxy, buffers};
 use crate::metrics::{CloseReason, TargetMetrics};
-use crate::net::HandshakeError;
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
-use crate::target_group::Moment;
-use crate::target_group::{ProtocolVersion, TargetProtocol};
-use crate::tls::Secure;
+use crate::target_group::{Moment, ProtocolVersion};
 
 /// A failed attempt, and how far it came.
 #[derive(Debug)]
@@ -53,13 +48,13 @@ impl Failure {
 }
 
 /// One attempt: which target, and whether it needs a connection that nobody has used.
-struct Attempt<'a> {
-    group: &'a Group,
-    lease: &'a Lease,
-    metrics: &'a Arc<TargetMetrics>,
+pub(super) struct Attempt<'a> {
+    pub(super) group: &'a Group,
+    pub(super) lease: &'a Lease,
+    pub(super) metrics: &'a Arc<TargetMetrics>,
     fresh: bool,
     /// Whether the request may move on when the target turns unhealthy.
-    may_leave: bool,
+    pub(super) may_leave: bool,
 }
 
 impl Proxy {
@@ -270,31 +265,6 @@ impl Proxy {
     }
 }
 
-impl Proxy {
-    /// A stream on a connection to the attempt's target that speaks HTTP/2, made if there is none.
-    async fn stream(
-        &self,
-        client: &mut Client,
-        request: &Request<'_>,
-        attempt: &Attempt<'_>,
-        destination: &Destination,
-    ) -> Result<Connection, ProxyError> {
-        if let Some(stream) = self.shared.stream(destination) {
-            return Ok(Connection::stream(stream, true, attempt.metrics));
-        }
-        let attributes = request.attributes();
-        let wanted = http2::Wanted {
-            destination,
-            target: &attempt.lease.state,
-            metrics: attempt.metrics,
-            rest: attributes.idle_timeout,
-            most_fields: attributes.limits.response_headers,
-        };
-        let (stream, shared) = connected(client, attempt, self.shared.connect(&wanted)).await?;
-        Ok(Connection::stream(stream, shared, attempt.metrics))
-    }
-}
-
 /// Whether a group takes the request (AWS: "Listeners for your Application Load Balancers").
 fn takes(version: ProtocolVersion, request: &Request<'_>) -> bool {
     match version {
@@ -309,61 +279,6 @@ fn takes(version: ProtocolVersion, request: &Request<'_>) -> bool {
 /// How long a gRPC call may take, if its client says so.
 fn deadline(request: &Request<'_>) -> Option<Duration> {
     request.grpc.then(|| grpc_timeout(request.head)).flatten()
-}
-
-/// The TLS that the attempt's target is spoken to in, if it is.
-fn secure(attempt: &Attempt<'_>) -> Result<Option<Secure>, ProxyError> {
-    if attempt.group.settings().protocol != TargetProtocol::Https {
-        return Ok(None);
-    }
-    let connector = attempt.group.connector.as_ref();
-    let named = connector.and_then(|connector| {
-        let name = connector.name(&attempt.lease.address.host())?;
-        let connector = Arc::clone(connector);
-        Some(Secure { connector, name })
-    });
-    let error = || rustls::Error::General("the target has no name to ask for".to_owned());
-    named
-        .map(Some)
-        .ok_or_else(|| ProxyError::TargetTls(HandshakeError::Tls(error())))
-}
-
-/// Makes a connection to the attempt's target.
-async fn connect(
-    client: &mut Client,
-    attempt: &Attempt<'_>,
-    destination: &Destination,
-) -> Result<Connection, ProxyError> {
-    let stream = connected(client, attempt, destination.connect()).await?;
-    Ok(Connection::new(stream, Arc::clone(attempt.metrics)))
-}
-
-/// Waits for a connection to the attempt's target.
-async fn connected<T>(
-    client: &mut Client,
-    attempt: &Attempt<'_>,
-    connecting: impl Future<Output = io::Result<T>>,
-) -> Result<T, ProxyError> {
-    let mut patience = Patience {
-        vigil: &mut client.vigil,
-        lease: attempt.lease,
-        may_leave: attempt.may_leave,
-    };
-    let limit = attempt.group.settings().connect_timeout;
-    let error = match patience.wait(limit, never, connecting).await {
-        Ok(Ok(connection)) => return Ok(connection),
-        Ok(Err(error)) => match error.downcast::<HandshakeError>() {
-            Ok(error) => {
-                attempt.metrics.tls_negotiation_errors.inc();
-                return Err(ProxyError::TargetTls(error));
-            }
-            Err(error) => ProxyError::TargetConnect(error),
-        },
-        Err(ProxyError::TargetTimeout) => ProxyError::TargetConnectTimeout,
-        Err(error) => return Err(error),
-    };
-    attempt.metrics.connection_errors.inc();
-    Err(error)
 }
 
 /// Sends the request and passes the response on, both directions at once.

@@ -17,6 +17,7 @@ mod authenticate;
 mod body;
 mod challenge;
 mod client;
+mod connect;
 mod date;
 mod destination;
 mod desync;

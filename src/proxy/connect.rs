@@ -1,0 +1,98 @@
+//! Connections to the target of an attempt: one of its own, or a stream on one that others use, too.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use super::Proxy;
+use super::client::Client;
+use super::destination::Destination;
+use super::error::ProxyError;
+use super::forward::Attempt;
+use super::http2;
+use super::patience::{Patience, never};
+use super::pool::Connection;
+use super::request::Request;
+use crate::net::HandshakeError;
+use crate::target_group::TargetProtocol;
+use crate::tls::Secure;
+
+impl Proxy {
+    /// A stream on a connection to the attempt's target that speaks HTTP/2, made if there is none.
+    pub(super) async fn stream(
+        &self,
+        client: &mut Client,
+        request: &Request<'_>,
+        attempt: &Attempt<'_>,
+        destination: &Destination,
+    ) -> Result<Connection, ProxyError> {
+        if let Some(stream) = self.shared.stream(destination) {
+            return Ok(Connection::stream(stream, true, attempt.metrics));
+        }
+        let attributes = request.attributes();
+        let wanted = http2::Wanted {
+            destination,
+            target: &attempt.lease.state,
+            metrics: attempt.metrics,
+            rest: attributes.idle_timeout,
+            most_fields: attributes.limits.response_headers,
+        };
+        let (stream, shared) = connected(client, attempt, self.shared.connect(&wanted)).await?;
+        Ok(Connection::stream(stream, shared, attempt.metrics))
+    }
+}
+
+/// The TLS that the attempt's target is spoken to in, if it is.
+pub(super) fn secure(attempt: &Attempt<'_>) -> Result<Option<Secure>, ProxyError> {
+    if attempt.group.settings().protocol != TargetProtocol::Https {
+        return Ok(None);
+    }
+    let connector = attempt.group.connector.as_ref();
+    let named = connector.and_then(|connector| {
+        let name = connector.name(&attempt.lease.address.host())?;
+        let connector = Arc::clone(connector);
+        Some(Secure { connector, name })
+    });
+    let error = || rustls::Error::General("the target has no name to ask for".to_owned());
+    named
+        .map(Some)
+        .ok_or_else(|| ProxyError::TargetTls(HandshakeError::Tls(error())))
+}
+
+/// Makes a connection to the attempt's target.
+pub(super) async fn connect(
+    client: &mut Client,
+    attempt: &Attempt<'_>,
+    destination: &Destination,
+) -> Result<Connection, ProxyError> {
+    let stream = connected(client, attempt, destination.connect()).await?;
+    Ok(Connection::new(stream, Arc::clone(attempt.metrics)))
+}
+
+/// Waits for a connection to the attempt's target.
+async fn connected<T>(
+    client: &mut Client,
+    attempt: &Attempt<'_>,
+    connecting: impl Future<Output = io::Result<T>>,
+) -> Result<T, ProxyError> {
+    let mut patience = Patience {
+        vigil: &mut client.vigil,
+        lease: attempt.lease,
+        may_leave: attempt.may_leave,
+    };
+    let limit = attempt.group.settings().connect_timeout;
+    let error = match patience.wait(limit, never, connecting).await {
+        Ok(Ok(connection)) => return Ok(connection),
+        Ok(Err(error)) => match error.downcast::<HandshakeError>() {
+            Ok(error) => {
+                attempt.metrics.tls_negotiation_errors.inc();
+                return Err(ProxyError::TargetTls(error));
+            }
+            Err(error) => ProxyError::TargetConnect(error),
+        },
+        Err(ProxyError::TargetTimeout) => ProxyError::TargetConnectTimeout,
+        Err(error) => return Err(error),
+    };
+    attempt.metrics.connection_errors.inc();
+    Err(error)
+}
