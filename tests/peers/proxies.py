@@ -165,8 +165,9 @@ def answers(what, found, expected):
 def healthy():
     """Whether all targets pass their probes: each expects the header that Elbow sends."""
     body = curl_admin("/target-health")
-    states = [line for line in body.split('"state":"')[1:]] if body else []
-    return len(states) >= 5 and all(state.startswith("healthy") for state in states)
+    groups = json.loads(body)["target_groups"] if body else []
+    states = [target["target_health"]["state"] for group in groups for target in group["targets"]]
+    return len(states) >= 5 and all(state == "healthy" for state in states)
 
 
 def curl_admin(path):
