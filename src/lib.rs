@@ -21,10 +21,10 @@
 //! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks, desync classes; without I/O. The heads of other versions take the same form |
 //! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
 //! |   | [`keyring`] | the keys of cookies: sealed texts that only the balancer opens |
-//! |   | [`tls`] | certificates and which is shown to whom, policies, tickets |
+//! |   | [`tls`] | certificates and which is shown to whom, policies, tickets; what is asked of clients' |
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
-//! |   | [`access_log`] | one line a request, written by a thread of its own |
+//! |   | [`access_log`] | one line a request, and one a connection, each log written by a thread of its own |
 //! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`routing`] | which rule a request meets; knows no targets |
 //! |   | [`auth`] | who a request is of: logins at identity providers, tokens of programs |
@@ -126,6 +126,11 @@
 //!   else; nothing guesses. The client that it names is the client for rules, logs and
 //!   X-Forwarded-For; the node's own port stays X-Forwarded-Port. A connection to a target that
 //!   begins with a header serves that one client.
+//! * A client whose certificate is verified does a whole handshake each time: a resumed session would
+//!   outlive expiry and revocation. At most four certificates may be shown (the peer's message is
+//!   counted, not the path found). What tells of a certificate (`X-Amzn-Mtls-Clientcert*`, with `_`
+//!   for `-` too) is removed from every request on every listener, unless a trusted proxy sends it
+//!   where no certificate is asked for. A connection on which nobody said a word is not logged.
 //! * Which address is whose: rules see the connection's client (the TCP peer, or whom a PROXY header
 //!   names), X-Forwarded-For and a PROXY header to a target name it, too. The access log shows the
 //!   client that `trusted_proxies` say a request comes from; source-ip sees that one if asked to.

@@ -54,7 +54,11 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     });
     quoted_str(out, entry.classification);
     quoted_str(out, entry.classification_reason);
-    plain(out, entry.conn_trace_id.unwrap_or_default());
+    match entry.conn_trace_id {
+        Some(id) => id.write(out),
+        None => out.push(b'-'),
+    }
+    out.push(b' ');
     quoted_str(out, entry.transformed_host);
     quoted_str(out, entry.transformed_uri);
     quoted_str(out, entry.request_transform_status);
@@ -119,7 +123,7 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(b"\" ");
 }
 
-fn quoted_str(out: &mut Vec<u8>, text: Option<&str>) {
+pub(super) fn quoted_str(out: &mut Vec<u8>, text: Option<&str>) {
     quoted(out, text.unwrap_or_default().as_bytes());
 }
 
@@ -144,6 +148,7 @@ mod tests {
 
     use super::super::entry::tests::example;
     use super::*;
+    use crate::access_log::ConnTraceId;
 
     /// The expression that AWS publishes for Athena's table of ALB logs (`input.regex`).
     const ATHENA: &str = concat!(
@@ -192,7 +197,7 @@ mod tests {
     #[test]
     fn what_transforms_did_stands_in_the_last_three_fields() {
         let line = text(&Entry {
-            conn_trace_id: Some("TID_0123456789abcdef0123456789abcdef"),
+            conn_trace_id: Some(ConnTraceId::from(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef)),
             transformed_host: Some("internal.example.com"),
             transformed_uri: Some("/product.php?id=7"),
             request_transform_status: Some("TransformSuccess"),

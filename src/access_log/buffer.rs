@@ -8,7 +8,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::text::Clock;
 use super::{
-    ConnectionEntry, Destination, Entry, Format, Prepared, Settings, alb, connection, json,
+    ConnectionEntry, ConnectionLogEntry, Destination, Entry, Format, Prepared, Settings, alb,
+    connection, connection_log, json,
 };
 
 /// A worker's lines that wait for the writer; beyond this they are dropped.
@@ -50,6 +51,19 @@ impl LogBuffer {
             Format::Alb => connection::plain_line(bytes, entry, clock),
             Format::Json => connection::json_line(bytes, entry, clock),
         });
+    }
+
+    /// The same for a connection of a client's, in the connection log.
+    pub fn write_to_connection_log(&self, entry: &ConnectionLogEntry<'_>) {
+        self.line(|format, bytes, clock| match format {
+            Format::Alb => connection_log::plain_line(bytes, entry, clock),
+            Format::Json => connection_log::json_line(bytes, entry, clock),
+        });
+    }
+
+    /// Whether a line would be written.
+    pub fn is_on(&self) -> bool {
+        self.lines.lock().format.is_some()
     }
 
     fn line(&self, write: impl FnOnce(Format, &mut Vec<u8>, &mut Clock)) {

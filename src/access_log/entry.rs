@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
+use super::ConnTraceId;
+
 /// ALB's `type`: how the client spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
@@ -118,9 +120,8 @@ pub struct Entry<'a> {
     pub classification: Option<&'a str>,
     /// The desync reason, for example `BothTeClPresent`.
     pub classification_reason: Option<&'a str>,
-    /// The connection that the request came over, `TID_` and 32 hexadecimal digits, as the connection
-    /// log has it, too.
-    pub conn_trace_id: Option<&'a str>,
+    /// The connection that the request came over, as the connection log names it, too.
+    pub conn_trace_id: Option<ConnTraceId>,
     /// The host that a host-header-rewrite gave to the target.
     pub transformed_host: Option<&'a str>,
     /// The path and query that a url-rewrite gave to the target.

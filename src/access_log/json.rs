@@ -64,7 +64,16 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     );
     optional(out, "classification", entry.classification);
     optional(out, "classification_reason", entry.classification_reason);
-    optional(out, "conn_trace_id", entry.conn_trace_id);
+    key(out, "conn_trace_id");
+    match entry.conn_trace_id {
+        Some(id) => {
+            out.push(b'"');
+            id.write(out);
+            out.push(b'"');
+        }
+        None => out.extend_from_slice(b"null"),
+    }
+    out.push(b',');
     optional(out, "transformed_host", entry.transformed_host);
     optional(out, "transformed_uri", entry.transformed_uri);
     let status = entry.request_transform_status;
@@ -110,7 +119,7 @@ pub(super) fn number(out: &mut Vec<u8>, name: &str, value: Option<impl itoa::Int
     out.push(b',');
 }
 
-fn seconds(out: &mut Vec<u8>, name: &str, time: Option<Duration>) {
+pub(super) fn seconds(out: &mut Vec<u8>, name: &str, time: Option<Duration>) {
     key(out, name);
     match time {
         Some(time) => text::seconds(out, time),

@@ -1,6 +1,9 @@
 //! The access log: one line a request, in ALB's format or as JSON; and one a connection that was
 //! forwarded whole, in NLB's.
 //!
+//! The connection log is another one of the same kind, with a line a connection: [`Subject`] tells
+//! them apart.
+//!
 //! [`AccessLog`] owns a thread of its own that writes; each worker formats its lines into a
 //! [`LogBuffer`] of its own, which the thread empties ten times a second. So no request waits for
 //! a disk and none wakes another thread: when lines come faster than they can be written, they are
@@ -11,12 +14,15 @@
 
 mod alb;
 mod buffer;
+mod conn_trace_id;
 mod connection;
+mod connection_log;
 mod entry;
 mod json;
 mod text;
 mod writer;
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +31,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use buffer::LogBuffer;
+pub use conn_trace_id::ConnTraceId;
 pub use connection::{ConnectionEntry, ConnectionKind};
+pub use connection_log::{ConnectionLogEntry, VerifyStatus};
 pub use entry::{Entry, RequestKind, RequestLine};
 
 use buffer::Shared;
@@ -34,9 +42,36 @@ use writer::{Sink, Writer};
 /// How long the thread may take to write what is left when the last [`AccessLog`] is dropped.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// What the lines of a log are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Requests, and connections that were forwarded whole: the access log.
+    Requests,
+    /// Clients' connections: the connection log.
+    Connections,
+}
+
+impl Subject {
+    /// What messages call the log.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requests => "access log",
+            Self::Connections => "connection log",
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Where the lines go and what they look like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// What they are about.
+    pub subject: Subject,
     /// Where they go.
     pub destination: Destination,
     /// What they look like.
@@ -74,20 +109,27 @@ pub enum Format {
     Json,
 }
 
-/// The access log could not be opened, or its thread not be started.
+/// A log could not be opened, or its thread not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessLogError {
     /// The destination cannot be written.
-    #[error("cannot open the access log {path}", path = .path.display())]
+    #[error("cannot open the {subject} {path}", path = .path.display())]
     Open {
+        /// Which log.
+        subject: Subject,
         /// The file, or `-` for standard output.
         path: PathBuf,
         /// Why.
         source: io::Error,
     },
     /// The operating system refused the thread.
-    #[error("cannot start the access log's thread")]
-    Thread(#[source] io::Error),
+    #[error("cannot start the {subject}'s thread")]
+    Thread {
+        /// Which log.
+        subject: Subject,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 /// Settings whose destination is open already, so that taking them over cannot fail.
@@ -97,7 +139,7 @@ pub struct Prepared {
     sink: Sink,
 }
 
-/// The access log. Cheap to clone; when the last clone is dropped, what is left is written.
+/// A log. Cheap to clone; when the last clone is dropped, what is left is written.
 #[derive(Clone, Debug)]
 pub struct AccessLog(Arc<Owner>);
 
@@ -105,15 +147,16 @@ pub struct AccessLog(Arc<Owner>);
 struct Owner(Arc<Shared>);
 
 impl AccessLog {
-    /// Opens the destination and starts the thread, named `access-log`.
+    /// Opens the destination and starts the thread, named `access-log` or `connection-log`.
     pub fn start(settings: Settings) -> Result<Self, AccessLogError> {
         let prepared = Self::prepare(settings)?;
         let shared = Arc::new(Shared::new(&prepared.settings));
-        let writer = Writer::new(Arc::clone(&shared), prepared.sink);
+        let subject = prepared.settings.subject;
+        let writer = Writer::new(subject, Arc::clone(&shared), prepared.sink);
         thread::Builder::new()
-            .name("access-log".to_owned())
+            .name(subject.as_str().replace(' ', "-"))
             .spawn(move || writer.run())
-            .map_err(AccessLogError::Thread)?;
+            .map_err(|source| AccessLogError::Thread { subject, source })?;
         Ok(Self(Arc::new(Owner(shared))))
     }
 
@@ -125,7 +168,7 @@ impl AccessLog {
     /// Opens the destination of new settings, and changes nothing yet. To open a pipe waits for
     /// its reader.
     pub fn prepare(settings: Settings) -> Result<Prepared, AccessLogError> {
-        let sink = Sink::open(&settings.destination)?;
+        let sink = Sink::open(settings.subject, &settings.destination)?;
         Ok(Prepared { settings, sink })
     }
 
@@ -179,6 +222,7 @@ mod tests {
 
     fn to(path: &Path, format: Format) -> Settings {
         Settings {
+            subject: Subject::Requests,
             destination: Destination::File(path.to_owned()),
             format,
         }
@@ -228,6 +272,7 @@ mod tests {
         for round in 0..50 {
             let path = folder.path().join(round.to_string());
             let off = Settings {
+                subject: Subject::Requests,
                 destination: Destination::Off,
                 format: Format::Alb,
             };
@@ -342,6 +387,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         let log = AccessLog::start(Settings {
+            subject: Subject::Requests,
             destination: Destination::from_path(None),
             format: Format::Alb,
         })

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::buffer::{Batch, Shared};
-use super::{AccessLogError, Destination, Prepared};
+use super::{AccessLogError, Destination, Prepared, Subject};
 
 /// How often the buffers are emptied when none is full.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -26,7 +26,10 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    pub(super) fn open(destination: &Destination) -> Result<Self, AccessLogError> {
+    pub(super) fn open(
+        subject: Subject,
+        destination: &Destination,
+    ) -> Result<Self, AccessLogError> {
         let opened = match destination {
             Destination::Off => Ok(Self::Off),
             // A descriptor of its own: the standard library's stdout is buffered by lines.
@@ -37,6 +40,7 @@ impl Sink {
             Destination::File(path) => append(path).map(|file| Self::File(file, path.clone())),
         };
         opened.map_err(|source| AccessLogError::Open {
+            subject,
             path: match destination {
                 Destination::File(path) => path.clone(),
                 Destination::Off | Destination::Stdout => "-".into(),
@@ -45,14 +49,14 @@ impl Sink {
         })
     }
 
-    fn reopen(&mut self) {
+    fn reopen(&mut self, subject: Subject) {
         if let Self::File(file, path) = self {
             match append(path) {
                 Ok(new) => *file = new,
                 Err(error) => tracing::warn!(
                     path = %path.display(),
                     %error,
-                    "the access log could not be reopened; it stays in the file that is open"
+                    "the {subject} could not be reopened; it stays in the file that is open"
                 ),
             }
         }
@@ -66,6 +70,7 @@ fn append(path: &Path) -> io::Result<File> {
 /// The thread's state.
 #[derive(Debug)]
 pub(super) struct Writer {
+    subject: Subject,
     shared: Arc<Shared>,
     sink: Sink,
     batches: Vec<Batch>,
@@ -79,8 +84,9 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, sink: Sink) -> Self {
+    pub(super) fn new(subject: Subject, shared: Arc<Shared>, sink: Sink) -> Self {
         Self {
+            subject,
             shared,
             sink,
             batches: Vec::new(),
@@ -108,7 +114,7 @@ impl Writer {
             self.say_if_dropping();
             self.write_batches();
             if orders.reopen {
-                self.sink.reopen();
+                self.sink.reopen(self.subject);
                 self.is_torn = false;
             }
             self.take_over(&mut apply);
@@ -178,7 +184,8 @@ impl Writer {
             self.is_failing = true;
             tracing::warn!(
                 %error,
-                "the access log cannot be written; its lines are dropped until it can"
+                "the {} cannot be written; its lines are dropped until it can",
+                self.subject
             );
         }
     }
@@ -187,7 +194,7 @@ impl Writer {
         if self.is_failing {
             self.is_failing = false;
             let dropped = self.shared.dropped.load(Ordering::Relaxed);
-            tracing::info!(dropped, "the access log is written again");
+            tracing::info!(dropped, "the {} is written again", self.subject);
         }
     }
 
@@ -198,7 +205,8 @@ impl Writer {
         if is_dropping && !self.is_dropping {
             tracing::warn!(
                 dropped,
-                "the access log is written too slowly; lines are dropped"
+                "the {} is written too slowly; lines are dropped",
+                self.subject
             );
         }
         self.dropped = dropped;

@@ -65,6 +65,8 @@ fn text(context: &Context) -> Result<String, MetricsError> {
     }
     let log = &context.access_log;
     state.access_log(log.written(), log.dropped());
+    let log = &context.connection_log;
+    state.connection_log(log.written(), log.dropped());
     context.metrics.encode(&state)
 }
 

@@ -63,6 +63,8 @@ pub struct Context {
     pub access_log: AccessLog,
     /// How the certificates that are ordered are.
     pub certificates: Statuses,
+    /// The connection log.
+    pub connection_log: AccessLog,
     /// Where the load balancers listen.
     pub addresses: Addresses,
     /// What providers have found.

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::access_log::{AccessLog, Destination, Format, Settings};
+use crate::access_log::{AccessLog, Destination, Format, Settings, Subject};
 use crate::acme::Statuses;
 use crate::auth::Signer;
 use crate::config;
@@ -93,6 +93,12 @@ impl Sample {
         let shared = Arc::new(Shared::default());
         shared.publish(Arc::new(snapshot));
         let access_log = AccessLog::start(Settings {
+            subject: Subject::Requests,
+            destination: Destination::Off,
+            format: Format::Alb,
+        });
+        let connection_log = AccessLog::start(Settings {
+            subject: Subject::Connections,
             destination: Destination::Off,
             format: Format::Alb,
         });
@@ -104,6 +110,7 @@ impl Sample {
             metrics,
             access_log: access_log.unwrap(),
             certificates: Statuses::default(),
+            connection_log: connection_log.unwrap(),
             addresses: Addresses::default(),
             discovery: Arc::default(),
             readiness: Readiness::default(),

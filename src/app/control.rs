@@ -24,6 +24,7 @@ pub(super) struct Control {
     pub(super) stop_reloading: CancellationToken,
     pub(super) reloading: JoinHandle<(Rooms, InForce)>,
     pub(super) access_log: AccessLog,
+    pub(super) connection_log: AccessLog,
     pub(super) end: oneshot::Sender<Ended>,
 }
 
@@ -49,8 +50,15 @@ impl Control {
         if cut > 0 {
             warn!(connections = cut, "cut at the shutdown deadline");
         }
-        if !self.access_log.close(Instant::now() + WRITE_OUT) {
-            warn!("the end of the access log could not be written in time");
+        let until = Instant::now() + WRITE_OUT;
+        let logs = [
+            ("access log", &self.access_log),
+            ("connection log", &self.connection_log),
+        ];
+        for (name, log) in logs {
+            if !log.close(until) {
+                warn!("the end of the {name} could not be written in time");
+            }
         }
         // Nobody may be waiting.
         let _ = self.end.send(Ended { cut });

@@ -28,6 +28,8 @@ pub struct Running {
     pub metrics: Metrics,
     /// The access log.
     pub access_log: AccessLog,
+    /// The connection log.
+    pub connection_log: AccessLog,
     /// Whether it wants traffic.
     pub readiness: Readiness,
     pub(super) stop: oneshot::Sender<()>,

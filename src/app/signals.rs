@@ -1,4 +1,4 @@
-//! What the signals mean: SIGTERM and SIGINT end, SIGHUP reloads, SIGUSR1 reopens the access log.
+//! What the signals mean: SIGTERM and SIGINT end, SIGHUP reloads, SIGUSR1 reopens the logs.
 
 use std::io;
 
@@ -46,8 +46,9 @@ impl Signals {
                     tokio::spawn(async move { reload.reload(Cause::Signal).await });
                 }
                 _ = self.reopen.recv() => {
-                    info!("reopening the access log");
+                    info!("reopening the access log and the connection log");
                     running.access_log.reopen();
+                    running.connection_log.reopen();
                 }
             }
         }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings};
+use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings, Subject};
 use crate::acme::{Acme, Challenges, Clock};
 use crate::admin::{self, Readiness};
 use crate::auth::{Secrets, Signer};
@@ -123,10 +123,15 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     let (admin, listener) = bind_admin(fixed.admin)?;
     let metrics = Metrics::new(&Registry::new())?;
     let shared = Arc::new(Shared::default());
-    let access_log = AccessLog::start(Settings {
-        destination: Destination::Off,
-        format: Format::Alb,
-    })?;
+    let log = |subject| {
+        AccessLog::start(Settings {
+            subject,
+            destination: Destination::Off,
+            format: Format::Alb,
+        })
+    };
+    let access_log = log(Subject::Requests)?;
+    let connection_log = log(Subject::Connections)?;
     let workers = fixed.workers.and_then(NonZeroUsize::new);
     let workers = workers.map_or_else(thread::available_parallelism, Ok);
     let workers = workers.unwrap_or(NonZeroUsize::MIN);
@@ -146,9 +151,13 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     let server = Server::start(workers, &shared, &metrics, || {
         let log = access_log.buffer();
         let relay = Arc::new(Relay::new(log.clone()));
-        let challenges = Arc::clone(&challenges);
-        let proxy = Proxy::new(&shared, log, secrets.clone(), challenges);
-        (Arc::new(proxy), relay)
+        let proxy = Arc::new(Proxy::new(
+            &shared,
+            log,
+            secrets.clone(),
+            Arc::clone(&challenges),
+        ));
+        (proxy, relay, connection_log.buffer())
     })?;
     let addresses = server.addresses();
     let (reload, queue) = ReloadHandle::new();
@@ -156,6 +165,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         shared: Arc::clone(&shared),
         metrics: metrics.clone(),
         access_log: access_log.clone(),
+        connection_log: connection_log.clone(),
         keyring: keyring.clone(),
         server,
         health: HealthChecker::new(options.resolver),
@@ -164,12 +174,14 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         acme,
     };
     let discovery = rooms.discovery.board();
+    let trust_stores = rooms.tls.trust_stores.clone();
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
     reloader.apply(Cause::Start).await?;
     reloader.await_discovery(FIRST_ANSWERS).await;
 
     tokio::spawn(keyring.tend());
     tokio::spawn(watch_anomalies(Arc::clone(&shared)));
+    tokio::spawn(trust_stores.tend());
     let stop_reloading = CancellationToken::new();
     let reloading = tokio::spawn(reloader.run(stop_reloading.clone()));
     tokio::spawn(watch_certificates(Arc::clone(&shared)));
@@ -183,6 +195,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         metrics: metrics.clone(),
         access_log: access_log.clone(),
         certificates: statuses,
+        connection_log: connection_log.clone(),
         addresses: addresses.clone(),
         discovery,
         readiness: readiness.clone(),
@@ -201,6 +214,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         stop_reloading,
         reloading,
         access_log: access_log.clone(),
+        connection_log: connection_log.clone(),
         end,
     };
     let running = Running {
@@ -211,6 +225,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         shared,
         metrics,
         access_log,
+        connection_log,
         stop,
         ended,
     };

@@ -9,6 +9,7 @@ use super::fit::Removed;
 use super::problem::{Problem, Problems};
 use super::read::{Reading, read, spanned};
 use super::source::Source;
+use super::trust_stores::{self, LoadedTrustStores};
 use super::valid::ValidConfig;
 use super::validate::{self as validation};
 
@@ -58,6 +59,12 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
         };
     let mut problems = report.problems.problems;
     problems.extend(found.problems);
+    let (config, found) = match config.map(|valid| (load_trust_stores(&valid, text, name), valid)) {
+        Some((Ok(_), valid)) => (Some(valid), None),
+        Some((Err(found), _)) => (None, Some(found)),
+        None => (None, None),
+    };
+    problems.extend(found.into_iter().flat_map(|found| found.problems));
     CheckReport {
         config,
         problems: Problems::new(name, problems),
@@ -84,6 +91,25 @@ pub fn load_certificates(
     match problems.has_errors() {
         false => Ok((loaded, problems)),
         true => Err(problems),
+    }
+}
+
+/// Reads the trust stores that a configuration names; `text` is what it was made of. Blocks: the files
+/// may lie on a network.
+///
+/// # Errors
+///
+/// All that keeps one of them from being used.
+pub fn load_trust_stores(
+    valid: &ValidConfig,
+    text: &str,
+    name: &str,
+) -> Result<LoadedTrustStores, Problems> {
+    let (loaded, mut found) = trust_stores::load(valid);
+    locate(&Source::new(text), &mut found);
+    match found.is_empty() {
+        true => Ok(loaded),
+        false => Err(Problems::new(name, found)),
     }
 }
 

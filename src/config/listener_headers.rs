@@ -1,5 +1,6 @@
 //! What a listener does to header fields, checked and put into the form in which it is done.
 
+use crate::tls::ClientField;
 use std::fmt::Write as _;
 
 /// What a listener does to header fields.
@@ -82,6 +83,40 @@ impl RequestHeaderNames {
         [&self.tls_version, &self.tls_cipher_suite]
             .iter()
             .any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    }
+}
+
+impl RequestHeaderNames {
+    /// The name of a field that tells of a client's certificate.
+    pub fn of_certificate(&self, field: ClientField) -> &str {
+        match field {
+            ClientField::Chain => &self.client_certificate,
+            ClientField::SerialNumber => &self.serial_number,
+            ClientField::Issuer => &self.issuer,
+            ClientField::Subject => &self.subject,
+            ClientField::Validity => &self.validity,
+            ClientField::Leaf => &self.leaf,
+        }
+    }
+
+    /// Whether a field tells of a client's certificate, also to a target that takes `_` for `-`, as CGI
+    /// does. Nobody but a balancer that asks for certificates may write it then.
+    pub fn is_of_certificate(&self, name: &[u8]) -> bool {
+        let plain = |byte: &u8| match byte {
+            b'_' => b'-',
+            byte => byte.to_ascii_lowercase(),
+        };
+        let own = [
+            &self.client_certificate,
+            &self.leaf,
+            &self.serial_number,
+            &self.issuer,
+            &self.subject,
+            &self.validity,
+        ];
+        own.iter().any(|own| {
+            own.len() == name.len() && own.as_bytes().iter().map(plain).eq(name.iter().map(plain))
+        })
     }
 }
 

@@ -21,13 +21,16 @@ mod service;
 mod shape;
 mod source;
 mod suggest;
+mod trust_stores;
 mod unoffered;
 mod valid;
 mod validate;
 mod value;
 
 pub use certificates::LoadedCertificates;
-pub use check::{CheckReport, check, check_text, load, load_certificates, parse, validate};
+pub use check::{
+    CheckReport, check, check_text, load, load_certificates, load_trust_stores, parse, validate,
+};
 pub use contribution::{Contributed, Contribution, Rejected};
 pub use document::{
     Config, DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
@@ -36,11 +39,12 @@ pub use listener_headers::{ListenerHeaders, RequestHeaderNames, ResponseChanges}
 pub use problem::{Location, Problem, Problems, Severity};
 pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};
+pub use trust_stores::LoadedTrustStores;
 pub use valid::{
     AccessLogSettings, Attributes, By, CertificateSource, Limits, ValidAction, ValidAuthenticated,
-    ValidAuthenticator, ValidCertificate, ValidConfig, ValidForwarded, ValidListener,
-    ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup, ValidTls,
-    ValidTrustedProxies,
+    ValidAuthenticator, ValidCertificate, ValidClientAuthentication, ValidConfig, ValidForwarded,
+    ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup, ValidTls,
+    ValidTrustStore, ValidTrustedProxies,
 };
 pub use value::{Size, Span};
 

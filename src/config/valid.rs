@@ -20,7 +20,7 @@ use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
 use crate::target_group::{HealthCheck, Registration, Settings};
-use crate::tls::{ConnectorSettings, Files, Policy};
+use crate::tls::{ConnectorSettings, Files, Policy, TrustStoreFiles};
 
 /// The whole configuration, checked.
 #[derive(Debug)]
@@ -37,6 +37,10 @@ pub struct ValidConfig {
     pub admin: SocketAddr,
     /// The access log.
     pub access_log: AccessLogSettings,
+    /// The connection log.
+    pub connection_log: AccessLogSettings,
+    /// Who vouches for clients.
+    pub trust_stores: Vec<ValidTrustStore>,
     /// Where the secrets of TLS sessions are written; none means nowhere.
     pub key_log: Option<PathBuf>,
     /// Where what must survive a restart is kept; there is one if certificates are ordered.
@@ -49,10 +53,10 @@ pub struct ValidConfig {
     pub providers: Vec<ValidProvider>,
 }
 
-/// Where the access log goes and what it looks like.
+/// Where a log goes and what it looks like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessLogSettings {
-    /// The file, or `-` for standard output; none means no access log.
+    /// The file, or `-` for standard output; none means no log.
     pub path: Option<PathBuf>,
     /// The form of a line.
     pub format: LogFormat,
@@ -238,6 +242,35 @@ pub struct ValidTls {
     pub certificates: Vec<ValidCertificate>,
     /// Versions and ciphers.
     pub policy: Policy,
+    /// What is asked of clients' certificates; none means nothing.
+    pub client_authentication: Option<ValidClientAuthentication>,
+}
+
+/// What is asked of clients' certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ValidClientAuthentication {
+    /// They are handed on.
+    Passthrough,
+    /// They are verified.
+    Verify {
+        /// The name of a trust store.
+        trust_store: Arc<str>,
+        /// Whether those that have expired are let in.
+        ignore_expiry: bool,
+        /// Whether clients are told the names of the authorities.
+        advertise_names: bool,
+    },
+}
+
+/// A trust store, its files not yet read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidTrustStore {
+    /// Its name, unique among trust stores.
+    pub name: Arc<str>,
+    /// Where it comes from.
+    pub files: TrustStoreFiles,
+    /// Where in the document it stands.
+    pub path: String,
 }
 
 /// Where a certificate comes from.

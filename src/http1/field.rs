@@ -73,6 +73,10 @@ pub enum FieldName {
     /// What the balancer tells targets about a user; also in a spelling that a target may take for it.
     XAmznOidc,
     Cookie,
+    /// All those that tell of a client's certificate, `X-Amzn-Mtls-Clientcert` and those that begin
+    /// so, with `_` for `-` as well: to a target that takes one for the other, as CGI does, they are
+    /// the same.
+    XAmznMtlsClientcert,
     /// Reads as Content-Length or Transfer-Encoding to a target that tidies up names: one that
     /// takes `_` for `-`, as CGI does, say.
     Disguised,
@@ -98,6 +102,9 @@ impl FieldName {
     /// Called for every field of every message: length and first letter tell nearly all names apart
     /// before any is compared.
     pub fn of(name: &[u8]) -> Self {
+        if name.len() >= MTLS_CLIENTCERT.len() && is_mtls_clientcert(name) {
+            return Self::XAmznMtlsClientcert;
+        }
         let first = name.first().map_or(0, u8::to_ascii_lowercase);
         let (known, field): (&[u8], Self) = match (name.len(), first) {
             (2, b't') => (b"te", Self::Te),
@@ -182,8 +189,19 @@ impl FieldName {
                 | Self::XForwardedPort
                 | Self::XAmznTraceId
                 | Self::XAmznTls
+                | Self::XAmznMtlsClientcert
         )
     }
+}
+
+const MTLS_CLIENTCERT: &[u8] = b"x-amzn-mtls-clientcert";
+
+fn is_mtls_clientcert(name: &[u8]) -> bool {
+    let same = |(is, should): (&u8, &u8)| match is {
+        b'_' => *should == b'-',
+        is => is.to_ascii_lowercase() == *should,
+    };
+    name.iter().zip(MTLS_CLIENTCERT).all(same)
 }
 
 /// One field line.

@@ -33,6 +33,8 @@ pub struct StateMetrics {
     ordered: acme::StateFamilies,
     written: IntCounter,
     dropped: IntCounter,
+    connections_written: IntCounter,
+    connections_dropped: IntCounter,
 }
 
 /// One provider at the moment of the scrape.
@@ -189,6 +191,16 @@ impl StateMetrics {
                 "elbow_access_log_lines_dropped_total",
                 "Lines of the access log that were dropped because it could not be written.",
             )?,
+            connections_written: counter(
+                &registry,
+                "elbow_connection_log_lines_written_total",
+                "Lines written to the connection log.",
+            )?,
+            connections_dropped: counter(
+                &registry,
+                "elbow_connection_log_lines_dropped_total",
+                "Lines of the connection log that were dropped because it could not be written.",
+            )?,
             registry,
         })
     }
@@ -272,6 +284,12 @@ impl StateMetrics {
     pub fn access_log(&self, written: u64, dropped: u64) {
         self.written.inc_by(written);
         self.dropped.inc_by(dropped);
+    }
+
+    /// The same of the connection log.
+    pub fn connection_log(&self, written: u64, dropped: u64) {
+        self.connections_written.inc_by(written);
+        self.connections_dropped.inc_by(dropped);
     }
 
     pub(super) fn gather(&self) -> Vec<MetricFamily> {

@@ -12,7 +12,9 @@ use std::task::{Context, Poll};
 
 use rustls::pki_types::ServerName;
 use rustls::server::{Accepted, AcceptedAlert, Acceptor, ClientHello};
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig};
+use rustls::{
+    CipherSuite, ClientConfig, ClientConnection, Connection, ProtocolVersion, ServerConfig,
+};
 use tokio::net::TcpStream;
 
 use super::Stream;
@@ -39,6 +41,27 @@ pub enum HandshakeError {
 pub struct Greeted {
     tcp: TcpStream,
     accepted: Accepted,
+}
+
+/// A client that was answered, and with which there is no session for all that.
+#[derive(Debug)]
+pub struct Unanswered {
+    /// Why.
+    pub error: HandshakeError,
+    /// What had been agreed on by then.
+    pub version: Option<ProtocolVersion>,
+    /// The same.
+    pub suite: Option<CipherSuite>,
+}
+
+impl From<HandshakeError> for Unanswered {
+    fn from(error: HandshakeError) -> Self {
+        Self {
+            error,
+            version: None,
+            suite: None,
+        }
+    }
 }
 
 /// Reads what a client says first; `first` is what has been read of it already.
@@ -85,21 +108,29 @@ impl Greeted {
     /// # Errors
     ///
     /// They did not come to terms, or the client has gone.
-    pub async fn answer(mut self, config: Arc<ServerConfig>) -> Result<Stream, HandshakeError> {
+    pub async fn answer(mut self, config: Arc<ServerConfig>) -> Result<Stream, Unanswered> {
         let mut connection = match self.accepted.into_connection(config) {
             Ok(connection) => Connection::Server(connection),
             Err((error, alert)) => {
                 let tcp = &mut self.tcp;
                 let mut refused = Some((error, alert));
-                return poll_fn(|cx| match refused.take() {
-                    Some((error, alert)) => Poll::Ready(Err(refuse(tcp, cx, error, alert))),
-                    None => Poll::Ready(Err(HandshakeError::Closed)),
-                })
-                .await;
+                let refused = poll_fn(|cx| match refused.take() {
+                    Some((error, alert)) => Poll::Ready(refuse(tcp, cx, error, alert)),
+                    None => Poll::Ready(HandshakeError::Closed),
+                });
+                return Err(refused.await.into());
             }
         };
-        complete(&mut self.tcp, &mut connection).await?;
-        Ok(Stream::secured(self.tcp, connection))
+        match complete(&mut self.tcp, &mut connection).await {
+            Ok(()) => Ok(Stream::secured(self.tcp, connection)),
+            Err(error) => Err(Unanswered {
+                error,
+                version: connection.protocol_version(),
+                suite: connection
+                    .negotiated_cipher_suite()
+                    .map(|suite| suite.suite()),
+            }),
+        }
     }
 }
 

@@ -12,6 +12,6 @@ mod session;
 mod stream;
 
 pub use blocks::{AddressBlockError, AddressBlocks};
-pub use handshake::{Greeted, HandshakeError, greet};
+pub use handshake::{Greeted, HandshakeError, Unanswered, greet};
 pub use listen::{listen, listen_beside_own, listen_udp};
 pub use stream::{Reader, Stream, Writer};

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
+use crate::access_log::ConnTraceId;
 use crate::proxy_protocol::Header;
 use crate::routing::Scheme;
-use crate::tls::Facts;
+use crate::tls::{ClientField, Facts};
 
 /// The two ends of a client's connection.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Ends {
     pub(super) destination: SocketAddr,
     /// Whether a proxy before the node says that it ended the client's TLS.
     pub(super) over_tls: bool,
+    conn_trace_id: ConnTraceId,
     /// What was agreed in the TLS handshake; none on a plain connection. Boxed: plain ones pay a word.
     pub(super) tls: Option<Box<Facts>>,
 }
@@ -32,6 +34,7 @@ impl Ends {
             node,
             destination: node,
             over_tls: false,
+            conn_trace_id: ConnTraceId::from(fastrand::u128(..)),
             tls: None,
         }
     }
@@ -70,8 +73,14 @@ impl Ends {
             node: self.node,
             destination: canonical(ends.destination),
             over_tls: header.tlvs.ssl.as_ref().is_some_and(|ssl| ssl.over_tls),
+            conn_trace_id: self.conn_trace_id,
             tls: self.tls,
         }
+    }
+
+    /// The connection's name in the logs.
+    pub fn conn_trace_id(&self) -> ConnTraceId {
+        self.conn_trace_id
     }
 
     /// The same, of a connection that carries TLS.
@@ -83,6 +92,11 @@ impl Ends {
     /// Whether HTTP/2 was agreed on in the TLS handshake.
     pub(super) fn speaks_http2(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_http2())
+    }
+
+    /// What targets are told of the client's certificate; none where clients are not asked for one.
+    pub(super) fn client_fields(&self) -> Option<&[(ClientField, String)]> {
+        self.tls.as_ref()?.client_fields.as_deref()
     }
 
     /// What the client speaks to the node.

@@ -318,7 +318,7 @@ impl<'r> RequestRecord<'r> {
             target_status_codes: &self.statuses,
             classification: self.departs.map(|reason| reason.class().as_str()),
             classification_reason: self.departs.map(Reason::as_str),
-            conn_trace_id: None,
+            conn_trace_id: Some(self.ends.conn_trace_id()),
             transformed_host: transformed.and_then(|it| it.host.as_deref()),
             transformed_uri: transformed.and_then(|it| it.uri.as_deref()),
             request_transform_status: self.transform_status,

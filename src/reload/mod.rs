@@ -12,6 +12,7 @@ mod handle;
 mod reloader;
 mod source;
 mod tls;
+mod trust_stores;
 mod watch;
 
 use std::fmt;
@@ -33,6 +34,7 @@ pub use handle::{Queue, Refusal, ReloadHandle};
 pub use reloader::{Fixed, InForce, Reloader, Rooms};
 pub use source::Source;
 pub use tls::TlsState;
+pub use trust_stores::WatchedTrustStores;
 pub use watch::watch;
 
 /// Who asked for a reload.

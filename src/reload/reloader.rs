@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::access_log::{self, AccessLog, Destination, Format};
+use crate::access_log::{self, AccessLog, Destination, Format, Subject};
 use crate::acme::{self, Acme};
 use crate::config::{
-    self, AccessLogSettings, Config, LoadedCertificates, LogFormat, Problems, Rejected, ValidConfig,
+    self, AccessLogSettings, Config, LoadedCertificates, LoadedTrustStores, LogFormat, Problems,
+    Rejected, ValidConfig,
 };
 use crate::discovery::Discovery;
 use crate::health::HealthChecker;
@@ -44,6 +45,8 @@ pub struct Rooms {
     pub metrics: Metrics,
     /// Writes where the configuration says.
     pub access_log: AccessLog,
+    /// The same for connections.
+    pub connection_log: AccessLog,
     /// Has the keys that the configuration speaks of.
     pub keyring: Keyring,
     /// Listens where the snapshot says.
@@ -67,10 +70,19 @@ pub struct InForce {
     pub config: Config,
     /// How long a shutdown may take.
     pub shutdown_deadline: Duration,
-    access_log: Option<AccessLogSettings>,
+    logs: Option<Logs>,
     /// Those that were read; their files are watched.
     certificates: LoadedCertificates,
+    /// The same.
+    trust_stores: LoadedTrustStores,
     fixed: Fixed,
+}
+
+/// Where the logs go.
+#[derive(Clone, Debug)]
+struct Logs {
+    requests: AccessLogSettings,
+    connections: AccessLogSettings,
 }
 
 /// Settings that only a start can change: what the process was started with.
@@ -93,8 +105,12 @@ struct Ready {
     ordered: acme::Prepared,
     snapshot: Snapshot,
     sockets: Prepared,
+    trust_stores: LoadedTrustStores,
+    logs: Logs,
     /// None when it stays as it is.
     access_log: Option<access_log::Prepared>,
+    /// The same.
+    connection_log: Option<access_log::Prepared>,
     /// None when they stay as they are.
     keys: Option<keyring::Prepared>,
 }
@@ -115,8 +131,9 @@ impl Reloader {
                     ..Config::default()
                 },
                 shutdown_deadline: Duration::ZERO,
-                access_log: None,
+                logs: None,
                 certificates: LoadedCertificates::default(),
+                trust_stores: LoadedTrustStores::default(),
                 fixed,
             },
         }
@@ -231,15 +248,35 @@ impl Reloader {
         let (certificates, doubts) = read.await?;
         problems.problems.extend(doubts.problems);
         let ordered = self.prepare_orders(&valid).await?;
+        let trust_stores = match cause {
+            Cause::Discovery => self.in_force.trust_stores.clone(),
+            _ => read_trust_stores(&valid, &text, &name).await?,
+        };
         let tls = self
             .rooms
             .tls
-            .terminators(&valid, &certificates, &ordered)?;
+            .terminators(&valid, &certificates, &ordered, &trust_stores)?;
         // 4 compile
         let last = self.rooms.shared.load();
         let snapshot = Snapshot::compile(&valid, &tls, &last, &self.rooms.metrics, now);
         // 5 prepare; the sockets last, because clients can reach them from then on
-        let access_log = self.prepare_access_log(&valid.access_log).await?;
+        let before = self.in_force.logs.as_ref();
+        let logs = Logs {
+            requests: valid.access_log.clone(),
+            connections: valid.connection_log.clone(),
+        };
+        let access_log = prepare_log(
+            Subject::Requests,
+            before.map(|logs| &logs.requests),
+            &logs.requests,
+        );
+        let access_log = access_log.await?;
+        let connection_log = prepare_log(
+            Subject::Connections,
+            before.map(|logs| &logs.connections),
+            &logs.connections,
+        );
+        let connection_log = connection_log.await?;
         let keys = self.prepare_keys(&valid.cookie_keys).await?;
         let sockets = self.rooms.server.prepare(&snapshot).await?;
         Ok(Ready {
@@ -252,31 +289,12 @@ impl Reloader {
             ordered,
             snapshot,
             sockets,
+            trust_stores,
+            logs,
             access_log,
+            connection_log,
             keys,
         })
-    }
-
-    /// Opens another access log if the settings are other ones.
-    async fn prepare_access_log(
-        &self,
-        wanted: &AccessLogSettings,
-    ) -> Result<Option<access_log::Prepared>, ReloadError> {
-        if self.in_force.access_log.as_ref() == Some(wanted) {
-            return Ok(None);
-        }
-        let settings = access_log::Settings {
-            destination: Destination::from_path(wanted.path.clone()),
-            format: match wanted.format {
-                LogFormat::Alb => Format::Alb,
-                LogFormat::Json => Format::Json,
-            },
-        };
-        // To open a pipe waits for its reader.
-        match tokio::task::spawn_blocking(|| AccessLog::prepare(settings)).await {
-            Ok(prepared) => Ok(Some(prepared?)),
-            Err(_) => Err(ReloadError::ShuttingDown),
-        }
     }
 
     /// Finds a place for each certificate that is to be ordered.
@@ -323,8 +341,12 @@ impl Reloader {
         rooms.discovery.rejected(ready.rejected);
         rooms.acme.commit(ready.ordered);
         rooms.tls.tickets.sweep();
+        rooms.tls.trust_stores.replace(ready.trust_stores.slots());
         if let Some(access_log) = ready.access_log {
             rooms.access_log.apply(access_log);
+        }
+        if let Some(connection_log) = ready.connection_log {
+            rooms.connection_log.apply(connection_log);
         }
         // 8 tell
         let reloaded = Reloaded {
@@ -336,8 +358,9 @@ impl Reloader {
             text: ready.text,
             config: ready.config,
             shutdown_deadline: ready.valid.shutdown_deadline,
-            access_log: Some(ready.valid.access_log.clone()),
             certificates: ready.certificates,
+            trust_stores: ready.trust_stores,
+            logs: Some(ready.logs),
             fixed: self.in_force.fixed,
         };
         let metrics = &self.rooms.metrics.reload;
@@ -384,6 +407,47 @@ impl Reloader {
             difference: Difference::default(),
             warnings: Vec::new(),
         }
+    }
+}
+
+/// Opens another log if the settings are other ones than `before`.
+async fn prepare_log(
+    subject: Subject,
+    before: Option<&AccessLogSettings>,
+    wanted: &AccessLogSettings,
+) -> Result<Option<access_log::Prepared>, ReloadError> {
+    if before == Some(wanted) {
+        return Ok(None);
+    }
+    let settings = access_log::Settings {
+        subject,
+        destination: Destination::from_path(wanted.path.clone()),
+        format: match wanted.format {
+            LogFormat::Alb => Format::Alb,
+            LogFormat::Json => Format::Json,
+        },
+    };
+    // To open a pipe waits for its reader.
+    match tokio::task::spawn_blocking(|| AccessLog::prepare(settings)).await {
+        Ok(prepared) => Ok(Some(prepared?)),
+        Err(_) => Err(ReloadError::ShuttingDown),
+    }
+}
+
+/// Reads the trust stores, apart as well.
+async fn read_trust_stores(
+    valid: &Arc<ValidConfig>,
+    text: &str,
+    name: &str,
+) -> Result<LoadedTrustStores, ReloadError> {
+    if valid.trust_stores.is_empty() {
+        return Ok(LoadedTrustStores::default());
+    }
+    let (valid, text, name) = (Arc::clone(valid), text.to_owned(), name.to_owned());
+    let read = move || config::load_trust_stores(&valid, &text, &name);
+    match tokio::task::spawn_blocking(read).await {
+        Ok(loaded) => Ok(loaded?),
+        Err(_) => Err(ReloadError::ShuttingDown),
     }
 }
 

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::ReloadError;
+use super::{ReloadError, WatchedTrustStores};
 use crate::acme::Prepared as Ordered;
-use crate::config::{CertificateSource, LoadedCertificates, ValidConfig, ValidTls};
+use crate::config::{
+    CertificateSource, LoadedCertificates, LoadedTrustStores, ValidClientAuthentication,
+    ValidConfig, ValidTls,
+};
 use crate::tls::{
-    Certificates, Challenges, KeyLogFile, Settings, Terminator, Terminators, Tickets,
+    Certificates, Challenges, ClientAuthentication, KeyLogFile, Settings, Terminator, Terminators,
+    Tickets, Verify,
 };
 
 /// What outlives the TLS of one configuration.
@@ -18,6 +22,8 @@ pub struct TlsState {
     pub tickets: Tickets,
     /// Whoever orders certificates puts the ACME server's challenges here.
     pub challenges: Arc<Challenges>,
+    /// The trust stores in force, whose files are looked after.
+    pub trust_stores: WatchedTrustStores,
 }
 
 impl TlsState {
@@ -31,6 +37,7 @@ impl TlsState {
         valid: &ValidConfig,
         certificates: &LoadedCertificates,
         ordered: &Ordered,
+        trust_stores: &LoadedTrustStores,
     ) -> Result<Terminators, ReloadError> {
         let key_log = match &valid.key_log {
             None => None,
@@ -58,7 +65,13 @@ impl TlsState {
                     continue;
                 };
                 let protocols = listener.application_protocols(&load_balancer.attributes);
-                let tickets = self.tickets.of(name, listener.port, "");
+                let asked = asked(tls, trust_stores).map_err(|source| ReloadError::Tls {
+                    load_balancer: Arc::clone(name),
+                    port: listener.port,
+                    source,
+                })?;
+                let clients = asked.as_ref().map_or("", ClientAuthentication::as_str);
+                let tickets = self.tickets.of(name, listener.port, clients);
                 let terminator = tickets.and_then(|tickets| {
                     Terminator::new(Settings {
                         policy: tls.policy,
@@ -66,7 +79,7 @@ impl TlsState {
                         protocols,
                         tickets,
                         challenges: Arc::clone(&self.challenges),
-                        client_verifier: None,
+                        client_authentication: asked,
                         key_log: key_log.clone(),
                     })
                 });
@@ -80,6 +93,32 @@ impl TlsState {
         }
         Ok(terminators)
     }
+}
+
+/// What a listener asks of its clients. Fails without its trust store, which the checks would have
+/// found out: never may it ask for nothing instead.
+fn asked(
+    tls: &ValidTls,
+    trust_stores: &LoadedTrustStores,
+) -> Result<Option<ClientAuthentication>, rustls::Error> {
+    let authentication = match &tls.client_authentication {
+        None => return Ok(None),
+        Some(ValidClientAuthentication::Passthrough) => ClientAuthentication::Passthrough,
+        Some(ValidClientAuthentication::Verify {
+            trust_store,
+            ignore_expiry,
+            advertise_names,
+        }) => {
+            let slot = trust_stores.slot(trust_store);
+            let missing = || rustls::Error::General(format!("no trust store {trust_store:?}"));
+            ClientAuthentication::Verify(Verify {
+                trust_store: Arc::clone(slot.ok_or_else(missing)?),
+                ignore_expiry: *ignore_expiry,
+                advertise_names: *advertise_names,
+            })
+        }
+    };
+    Ok(Some(authentication))
 }
 
 /// The places of the certificates that a listener shows.

@@ -19,6 +19,7 @@ use crate::relay::{self, Relay};
 use crate::snapshot::{EntranceKey, Shared};
 
 use super::connection::ConnectionGuard;
+use super::connection_log::ConnectionLog;
 use super::handshake::{Turns, handshake};
 use super::introduction;
 
@@ -40,6 +41,7 @@ pub(super) struct Acceptor {
     pub(super) metrics: ServerMetrics,
     pub(super) proxy: Arc<Proxy>,
     pub(super) relay: Arc<Relay>,
+    pub(super) connection_log: ConnectionLog,
     pub(super) connections: TaskTracker,
     pub(super) turns: Turns,
 }
@@ -102,6 +104,7 @@ impl Acceptor {
         let (proxy, relay) = (Arc::clone(&self.proxy), Arc::clone(&self.relay));
         let entrance = Arc::clone(entrance);
         let (drain, turns) = (drain.clone(), self.turns.clone());
+        let log = self.connection_log.clone();
         // Made inside of the task: a future handed in would be kept in it twice.
         self.connections.spawn(async move {
             // Held as long as the connection is served, even if serving it panics: tokio ends that
@@ -117,11 +120,18 @@ impl Acceptor {
                 Some(terminator) => {
                     let shaken = handshake(stream, terminator, &entrance, &turns, &drain);
                     match Box::pin(shaken).await {
-                        Some((stream, facts)) => (stream, ends.with_tls(facts)),
-                        None => return,
+                        Ok((stream, facts)) => (stream, ends.with_tls(facts)),
+                        Err(failed) => {
+                            if let Some(failed) = failed {
+                                log.failed(&ends, &failed);
+                            }
+                            return;
+                        }
                     }
                 }
             };
+            log.established(&ends);
+            drop(log);
             match entrance.listener.service {
                 Service::Http => {
                     let key = entrance.key.clone();

@@ -7,16 +7,18 @@
 
 use std::sync::Arc;
 
-use rustls::{AlertDescription, Error, PeerIncompatible};
+use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::net::{HandshakeError, Stream, greet};
+use crate::net::{HandshakeError, Stream, Unanswered, greet};
 use crate::snapshot::Entrance;
-use crate::tls::{Facts, Terminator};
+use crate::tls::{Facts, Refusal, Terminator, Witness, openssl_name, version_name};
+
+use super::connection_log::{Failed, UNMAPPED};
 
 /// How many clients a worker answers in one turn.
 const ANSWERS: usize = 4;
@@ -50,31 +52,39 @@ impl Turns {
     }
 }
 
-/// Does the handshake with a client that has just connected. None when it did not succeed, which has
-/// been counted then, or when `drain` came first.
+/// Does the handshake with a client that has just connected.
+///
+/// # Errors
+///
+/// It failed, which has been counted then; none when there is nothing to tell: the client did not say
+/// a word, wanted nothing but an ACME server's challenge answered, or `drain` came first.
 pub(super) async fn handshake(
     tcp: TcpStream,
     terminator: &Terminator,
     entrance: &Entrance,
     turns: &Turns,
     drain: &CancellationToken,
-) -> Option<(Stream, Facts)> {
+) -> Result<(Stream, Facts), Option<Failed>> {
     let limit = entrance.load_balancer.attributes.tls_handshake_timeout;
     let shaken = tokio::select! {
         biased;
         shaken = timeout(limit, shake(tcp, terminator, turns)) => shaken,
-        () = drain.cancelled() => return None,
+        () = drain.cancelled() => return Err(None),
     };
-    let (cause, error) = match shaken {
+    let (cause, error, failed) = match shaken {
         Ok(Ok(Some((stream, facts)))) => {
             entrance.metrics.tls_handshake(facts.version, facts.resumed);
-            return Some((stream, facts));
+            return Ok((stream, facts));
         }
-        Ok(Ok(None)) => return None,
+        Ok(Ok(None)) => return Err(None),
         // Nothing was negotiated: whoever only connects (a probe of a TCP health check) is no client.
-        Ok(Err(HandshakeError::Silent)) => return None,
-        Ok(Err(error)) => (cause(&error), error.to_string()),
-        Err(_) => ("timeout", format!("not done within {limit:?}")),
+        Ok(Err((HandshakeError::Silent, _))) => return Err(None),
+        Ok(Err((error, failed))) => (cause(&error), error.to_string(), failed),
+        Err(_) => (
+            "timeout",
+            format!("not done within {limit:?}"),
+            Failed::unmapped(),
+        ),
     };
     entrance.metrics.tls_negotiation_error(cause);
     // A word in the log at `debug` only: whoever reaches the port can cause one.
@@ -84,7 +94,7 @@ pub(super) async fn handshake(
         cause,
         "no TLS session: {error}"
     );
-    None
+    Err(Some(failed))
 }
 
 /// None when the client was an ACME server: it has seen what it wanted.
@@ -92,18 +102,47 @@ async fn shake(
     tcp: TcpStream,
     terminator: &Terminator,
     turns: &Turns,
-) -> Result<Option<(Stream, Facts)>, HandshakeError> {
-    let greeted = greet(tcp, &[]).await?;
+) -> Result<Option<(Stream, Facts)>, (HandshakeError, Failed)> {
+    let greeted = greet(tcp, &[]).await;
+    let greeted = greeted.map_err(|error| (error, Failed::unmapped()))?;
     let begun = Instant::now();
     let answer = terminator.answer(&greeted.hello());
-    let stream = turns.take(greeted.answer(answer.config)).await?;
+    let stream = match turns.take(greeted.answer(answer.config)).await {
+        Ok(stream) => stream,
+        Err(unanswered) => {
+            let failed = failed(&unanswered, answer.witness.as_deref());
+            return Err((unanswered.error, failed));
+        }
+    };
     if answer.is_challenge {
         return Ok(None);
     }
-    let facts = stream
-        .tls()
-        .map(|tls| Facts::of(&tls, answer.certificate, begun.elapsed()));
+    let facts = stream.tls().map(|tls| {
+        let mut facts = Facts::of(&tls, answer.certificate, begun.elapsed());
+        let asked = terminator.client_authentication();
+        facts.client_fields = asked.map(|asked| asked.fields(&facts.peer_certificates));
+        facts
+    });
     Ok(facts.map(|facts| (stream, facts)))
+}
+
+/// What is to be told of it.
+fn failed(unanswered: &Unanswered, witness: Option<&Witness>) -> Failed {
+    let refusal = witness
+        .and_then(Witness::refusal)
+        .or_else(|| match &unanswered.error {
+            HandshakeError::Tls(Error::InvalidMessage(
+                InvalidMessage::HandshakePayloadTooLarge
+                | InvalidMessage::CertificatePayloadTooLarge,
+            )) if witness.is_some() => Some(Refusal::MaxSizeExceeded),
+            _ => None,
+        });
+    Failed {
+        code: refusal.map_or(UNMAPPED, Refusal::as_str),
+        version: unanswered.version.map(version_name),
+        cipher: unanswered.suite.map(openssl_name),
+        certificate: witness.and_then(Witness::certificate),
+    }
 }
 
 /// A word for metrics and logs.

@@ -7,6 +7,7 @@
 mod accept;
 mod addresses;
 mod connection;
+mod connection_log;
 mod handshake;
 mod introduction;
 mod quic;
@@ -24,6 +25,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::access_log::LogBuffer;
 use crate::metrics::Metrics;
 use crate::net;
 use crate::proxy::Proxy;
@@ -136,7 +138,7 @@ impl Server {
         workers: NonZeroUsize,
         shared: &Arc<Shared>,
         metrics: &Metrics,
-        mut serve: impl FnMut() -> (Arc<Proxy>, Arc<Relay>),
+        mut serve: impl FnMut() -> (Arc<Proxy>, Arc<Relay>, LogBuffer),
     ) -> Result<Self, ServerError> {
         let workers = (1..=workers.get())
             .map(|number| {

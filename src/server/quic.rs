@@ -17,6 +17,7 @@ use tracing::error;
 
 use super::accept::Acceptor;
 use super::connection::ConnectionGuard;
+use super::connection_log::{ConnectionLog, Failed};
 use crate::proxy::Ends;
 use crate::snapshot::{Entrance, EntranceKey};
 use crate::tls::Facts;
@@ -103,28 +104,40 @@ impl Acceptor {
         };
         let (proxy, entrance, drain) =
             (Arc::clone(&self.proxy), Arc::clone(entrance), drain.clone());
+        let log = self.connection_log.clone();
         let shaking = Shaking::new(shaking);
         self.connections.spawn(async move {
             let _guard = guard;
             let begun = Instant::now();
+            let ends = Ends::new(connecting.remote_address(), node);
             let limit = entrance.load_balancer.attributes.tls_handshake_timeout;
             let connection = match timeout(limit, connecting).await {
                 Ok(Ok(connection)) => connection,
-                Ok(Err(_)) => return entrance.metrics.tls_negotiation_error("quic"),
-                Err(_) => return entrance.metrics.tls_negotiation_error("timeout"),
+                Ok(Err(_)) => return refused(&log, ends, &entrance, "quic"),
+                Err(_) => return refused(&log, ends, &entrance, "timeout"),
             };
             drop(shaking);
-            let facts = facts(&connection, begun.elapsed());
+            let mut facts = facts(&connection, begun.elapsed());
+            let tls = entrance.listener.tls.as_ref();
+            let asked = tls.and_then(|tls| tls.client_authentication());
+            facts.client_fields = asked.map(|asked| asked.fields(&facts.peer_certificates));
             entrance.metrics.tls_handshake(facts.version, facts.resumed);
             // A socket on all addresses is told which of them a packet came to.
             let ip = connection.local_ip().unwrap_or(node.ip());
             let node = SocketAddr::new(ip, node.port());
             let ends = Ends::new(connection.remote_address(), node);
             let (ends, key) = (ends.with_tls(facts), entrance.key.clone());
+            log.established(&ends);
             drop(entrance);
             proxy.serve_http3(connection, ends, key, drain).await;
         });
     }
+}
+
+/// The library does not tell what was wrong with a client's certificate.
+fn refused(log: &ConnectionLog, ends: Ends, entrance: &Entrance, cause: &'static str) {
+    entrance.metrics.tls_negotiation_error(cause);
+    log.failed(&ends, &Failed::unmapped());
 }
 
 /// Counts as a handshake under way until it is dropped.
@@ -176,6 +189,7 @@ fn facts(connection: &quinn::Connection, took: Duration) -> Facts {
         certificate: None,
         resumed: false,
         protocol: Some(b"h3".as_slice().into()),
+        client_fields: None,
         peer_certificates: identity.map_or_else(Vec::new, |chain| *chain),
         took,
     }

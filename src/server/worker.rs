@@ -13,12 +13,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access_log::LogBuffer;
 use crate::metrics::ServerMetrics;
 use crate::proxy::Proxy;
 use crate::relay::Relay;
 use crate::snapshot::{EntranceKey, Shared};
 
 use super::accept::Acceptor;
+use super::connection_log::ConnectionLog;
 use super::handshake::Turns;
 use super::{Socket, Spot};
 
@@ -54,7 +56,7 @@ impl Worker {
         number: usize,
         shared: Arc<Shared>,
         metrics: ServerMetrics,
-        (proxy, relay): (Arc<Proxy>, Arc<Relay>),
+        (proxy, relay, connection_log): (Arc<Proxy>, Arc<Relay>, LogBuffer),
     ) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let (commands, orders) = mpsc::unbounded_channel();
@@ -69,6 +71,7 @@ impl Worker {
                     metrics,
                     proxy,
                     relay,
+                    connection_log: ConnectionLog(connection_log),
                     connections: connections.clone(),
                     turns: Turns::default(),
                 };

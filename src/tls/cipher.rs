@@ -5,7 +5,7 @@ use rustls::{CipherSuite, ProtocolVersion};
 use super::certificate::KeyKind;
 
 /// OpenSSL's name of a suite that rustls may negotiate.
-pub(super) fn openssl_name(suite: CipherSuite) -> &'static str {
+pub fn openssl_name(suite: CipherSuite) -> &'static str {
     match suite {
         CipherSuite::TLS13_AES_128_GCM_SHA256 => "TLS_AES_128_GCM_SHA256",
         CipherSuite::TLS13_AES_256_GCM_SHA384 => "TLS_AES_256_GCM_SHA384",
@@ -23,7 +23,7 @@ pub(super) fn openssl_name(suite: CipherSuite) -> &'static str {
 }
 
 /// OpenSSL's name of a version, which ALB logs.
-pub(super) fn version_name(version: ProtocolVersion) -> &'static str {
+pub fn version_name(version: ProtocolVersion) -> &'static str {
     match version {
         ProtocolVersion::TLSv1_3 => "TLSv1.3",
         ProtocolVersion::TLSv1_2 => "TLSv1.2",

@@ -7,6 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::{CommonState, Connection, HandshakeKind, NamedGroup};
 
 use super::cipher;
+use super::client_fields::ClientFields;
 
 /// What a client and a listener agreed on.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct Facts {
     pub protocol: Option<Box<[u8]>>,
     /// The client's own certificate and its chain; empty if it showed none.
     pub peer_certificates: Vec<CertificateDer<'static>>,
+    /// What targets are told of the client's certificate; none where clients are not asked for one.
+    pub client_fields: Option<ClientFields>,
     /// How long the handshake took, from the client's first message.
     pub took: Duration,
 }
@@ -52,6 +55,7 @@ impl Facts {
             resumed: common.handshake_kind() == Some(HandshakeKind::Resumed),
             protocol: common.alpn_protocol().map(Box::from),
             peer_certificates: common.peer_certificates().unwrap_or_default().to_vec(),
+            client_fields: None,
             took,
         }
     }

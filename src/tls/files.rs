@@ -23,7 +23,7 @@ pub struct Files {
 pub struct Look([Option<Seen>; 3]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Seen {
+pub(super) struct Seen {
     device: u64,
     inode: u64,
     size: u64,
@@ -66,7 +66,7 @@ fn read(path: &Path, part: Part) -> Result<Vec<u8>, CertificateError> {
     })
 }
 
-fn look(path: &Path) -> Option<Seen> {
+pub(super) fn look(path: &Path) -> Option<Seen> {
     use std::os::unix::fs::MetadataExt;
 
     let metadata = fs::metadata(path).ok()?; // Follows symbolic links.

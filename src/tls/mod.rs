@@ -7,6 +7,7 @@
 //! of each can be honoured; [`Facts`] are what a handshake has led to, in the words of ALB's logs.
 //!
 //! [`Connector`] is the other side: whom the balancer believes among targets.
+//! Mutual TLS is [`ClientAuthentication`], which a [`TrustStore`] may stand behind.
 //!
 //! Nothing here touches a socket: the handshake itself is in [`crate::net`].
 
@@ -14,11 +15,17 @@ mod certificate;
 mod challenge;
 mod choose;
 mod cipher;
+mod client_authentication;
+mod client_certificate;
+mod client_fields;
 mod connector;
+mod distinguished_name;
 mod error;
 mod facts;
 mod files;
 mod key_log;
+#[cfg(test)]
+mod mutual_sample;
 mod names;
 mod policy;
 #[cfg(test)]
@@ -26,10 +33,16 @@ pub(crate) mod sample;
 mod slot;
 mod terminator;
 mod tickets;
+mod trust_store;
+mod trust_store_slot;
 
 pub use certificate::{Certificate, KeyKind};
 pub use challenge::Challenges;
 pub use choose::Certificates;
+pub use cipher::{openssl_name, version_name};
+pub use client_authentication::{ClientAuthentication, Refusal, Verify, Witness};
+pub use client_certificate::ClientCertificate;
+pub use client_fields::{ClientField, ClientFields};
 pub use connector::{Connector, ConnectorError, ConnectorSettings, Secure};
 pub use error::{CertificateError, Part};
 pub use facts::Facts;
@@ -39,3 +52,5 @@ pub use policy::{Policy, PolicyError};
 pub use slot::{Failure, Slot};
 pub use terminator::{Answer, Settings, Terminator, Terminators};
 pub use tickets::Tickets;
+pub use trust_store::{TrustStore, TrustStoreError};
+pub use trust_store_slot::{TrustStoreFileError, TrustStoreFiles, TrustStoreLook, TrustStoreSlot};

@@ -14,6 +14,7 @@ use rustls::sign::CertifiedKey;
 
 use super::challenge::{self, Challenges};
 use super::choose::{Certificates, Wish};
+use super::client_authentication::{ClientAuthentication, Witness};
 use super::connector::Connector;
 use super::key_log::KeyLogFile;
 use super::policy::Policy;
@@ -31,8 +32,8 @@ pub struct Settings {
     pub tickets: Arc<dyn ProducesTickets>,
     /// Challenges to answer, whatever the certificates are.
     pub challenges: Arc<Challenges>,
-    /// Verifies clients' certificates; none asks for none.
-    pub client_verifier: Option<Arc<dyn ClientCertVerifier>>,
+    /// What is asked of clients' certificates; none asks for none.
+    pub client_authentication: Option<ClientAuthentication>,
     /// Where secrets are written to, for debugging.
     pub key_log: Option<Arc<KeyLogFile>>,
 }
@@ -42,6 +43,7 @@ pub struct Terminator {
     policy: Policy,
     certificates: Arc<Certificates>,
     challenges: Arc<Challenges>,
+    client_authentication: Option<ClientAuthentication>,
     config: Arc<ServerConfig>,
     challenge_config: Arc<ServerConfig>,
     /// Made when the first client over QUIC comes.
@@ -71,6 +73,8 @@ pub struct Answer {
     pub config: Arc<ServerConfig>,
     /// The name of the certificate that the client is shown.
     pub certificate: Option<Arc<str>>,
+    /// Sees the client's own certificate, if it is asked for one.
+    pub witness: Option<Arc<Witness>>,
     /// It is an ACME server that has asked a challenge: it wants a handshake and nothing else.
     pub is_challenge: bool,
 }
@@ -88,16 +92,20 @@ impl Terminator {
             protocols,
             tickets,
             challenges,
-            client_verifier,
+            client_authentication,
             key_log,
         } = settings;
-        let shown = Arc::new(Shown {
-            certificates: Arc::clone(&certificates),
-            tls13: policy.has_tls13(),
-        });
-        let mut config = server_config(&policy, shown, client_verifier)?;
+        let shown = shown(&policy, &certificates);
+        let witness = client_authentication
+            .as_ref()
+            .map(|authentication| authentication.witness(&policy.provider()) as _);
+        let mut config = server_config(&policy, shown, witness)?;
         config.alpn_protocols = protocols;
-        config.ticketer = tickets;
+        let asked = client_authentication.as_ref();
+        match asked.is_none_or(ClientAuthentication::permits_resumption) {
+            true => config.ticketer = tickets,
+            false => config.send_tls13_tickets = 0,
+        }
         if let Some(key_log) = key_log {
             config.key_log = key_log;
         }
@@ -108,6 +116,7 @@ impl Terminator {
             policy,
             certificates,
             challenges,
+            client_authentication,
             config: Arc::new(config),
             challenge_config: Arc::new(challenge_config),
             quic: OnceLock::new(),
@@ -120,6 +129,7 @@ impl Terminator {
             return Answer {
                 config: Arc::clone(&self.challenge_config),
                 certificate: None,
+                witness: None,
                 is_challenge: true,
             };
         }
@@ -127,11 +137,38 @@ impl Terminator {
         // configuration for each client, and rustls does not tell what it was given.
         let wish = Wish::of(hello, self.policy.has_tls13());
         let chosen = self.certificates.choose(&wish);
+        let (config, witness) = self.witnessed();
         Answer {
-            config: Arc::clone(&self.config),
+            config,
             certificate: chosen.map(|chosen| chosen.name),
+            witness,
             is_challenge: false,
         }
+    }
+
+    /// The configuration for one connection; with a witness of its own if clients are asked for
+    /// certificates, which costs little beside such a handshake.
+    fn witnessed(&self) -> (Arc<ServerConfig>, Option<Arc<Witness>>) {
+        let config = || Arc::clone(&self.config);
+        let Some(authentication) = &self.client_authentication else {
+            return (config(), None);
+        };
+        let witness = authentication.witness(&self.policy.provider());
+        let shown = shown(&self.policy, &self.certificates);
+        let made = server_config(&self.policy, shown, Some(Arc::clone(&witness) as _));
+        let Ok(mut made) = made else {
+            return (config(), None); // It was possible with the same pieces before.
+        };
+        made.alpn_protocols.clone_from(&self.config.alpn_protocols);
+        made.ticketer = Arc::clone(&self.config.ticketer);
+        made.send_tls13_tickets = self.config.send_tls13_tickets;
+        made.key_log = Arc::clone(&self.config.key_log);
+        (Arc::new(made), Some(witness))
+    }
+
+    /// What is asked of clients' certificates.
+    pub fn client_authentication(&self) -> Option<&ClientAuthentication> {
+        self.client_authentication.as_ref()
     }
 
     /// The policy that clients meet.
@@ -176,6 +213,13 @@ impl Terminators {
     pub fn connector(&self, group: &str) -> Option<&Arc<Connector>> {
         self.groups.get(group)
     }
+}
+
+fn shown(policy: &Policy, certificates: &Arc<Certificates>) -> Arc<Shown> {
+    Arc::new(Shown {
+        certificates: Arc::clone(certificates),
+        tls13: policy.has_tls13(),
+    })
 }
 
 fn server_config(

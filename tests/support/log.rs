@@ -9,6 +9,11 @@ use serde_json::Value;
 pub(crate) struct LogLine(Value);
 
 impl LogLine {
+    /// The complete lines of a file.
+    pub(crate) fn read(path: &Path) -> Vec<Self> {
+        read(path)
+    }
+
     /// A number; `None` for what ALB's format writes as `-` or `-1`.
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.field(name).as_f64()

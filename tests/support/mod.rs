@@ -13,6 +13,7 @@
     reason = "a test may fail loudly, and not every test binary uses all of this"
 )]
 
+mod authority;
 mod client;
 mod elbow;
 mod http2;
@@ -26,10 +27,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+pub(crate) use authority::{Authority, Identity};
 pub(crate) use client::Client;
 pub(crate) use elbow::Elbow;
 pub(crate) use http2::{Http2Client, Http2Response, read, soon};
 pub(crate) use http2_target::{Exchange, Http2Target, whole};
+pub(crate) use log::LogLine;
 pub(crate) use target::{Target, targets};
 pub(crate) use tls::{Certificates, TlsClient, Visitor};
 pub(crate) use wire::{Message, Wire};

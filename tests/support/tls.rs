@@ -11,13 +11,14 @@ use rustls::client::{ClientConfig, Resumption, WebPkiServerVerifier};
 use rustls::crypto::aws_lc_rs::{self, kx_group};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Client, Wire};
+use super::{Client, Identity, Wire};
 
 /// A client whose connection carries TLS.
 pub(crate) type TlsClient = Client<TlsStream<TcpStream>>;
@@ -118,6 +119,14 @@ fn replace(path: &std::path::Path, text: &str) {
 pub(crate) struct Visitor(ClientConfig, Arc<Mutex<Vec<u8>>>);
 
 impl Visitor {
+    /// Shows a certificate of its own when it is asked for one.
+    pub(crate) fn showing(mut self, identity: Identity) -> Self {
+        let key = aws_lc_rs::sign::any_supported_type(&identity.key).unwrap();
+        let shown = CertifiedKey::new(identity.chain, key);
+        self.0.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(shown));
+        self
+    }
+
     /// Resumes sessions.
     pub(crate) fn resuming(mut self) -> Self {
         self.0.resumption = Resumption::in_memory_sessions(16);

@@ -14,6 +14,7 @@ mod support;
 mod acme;
 mod certificates;
 mod handshakes;
+mod mutual;
 mod requests;
 mod resumption;
 mod targets;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, AuthenticateOidc, FixedResponse, Forward, JwtValidation, ListenerCertificate,
-    ProxyProtocol, Redirect, RequestHeaderNames, ResponseHeaders, Rewrite,
+    MutualAuthentication, ProxyProtocol, Redirect, RequestHeaderNames, ResponseHeaders, Rewrite,
 };
 use crate::config::value::Span;
 
@@ -49,6 +49,9 @@ pub struct Listener {
     /// HTTPS: HTTP/3 on the same port by UDP, told to clients by Alt-Svc. ALB has none.
     #[serde(default)]
     pub http3: bool,
+    /// HTTPS: what clients' certificates are asked for.
+    #[serde(default)]
+    pub mutual_authentication: MutualAuthentication,
     /// What happens to a request that no rule matches; to a connection of a TCP listener: forward.
     pub default: Action,
     /// The rules.

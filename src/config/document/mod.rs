@@ -26,6 +26,7 @@ mod stickiness;
 mod target_group;
 mod target_group_health;
 mod transform;
+mod trust_store;
 mod trusted_proxies;
 
 pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
@@ -54,6 +55,7 @@ pub use target_group_health::{
     DnsFailover, MinimumHealthyTargets, Off, TargetGroupHealth, Threshold, UnhealthyStateRouting,
 };
 pub use transform::Rewrite;
+pub use trust_store::{MutualAuthentication, MutualAuthenticationMode, TrustStore};
 pub use trusted_proxies::{Forwarded, OriginField, TrustedProxies};
 
 use super::value::Span;
@@ -80,10 +82,14 @@ pub struct Config {
     pub admin: Admin,
     /// The access log.
     pub access_log: AccessLog,
+    /// The connection log.
+    pub connection_log: ConnectionLog,
     /// What holds for all TLS.
     pub tls: Tls,
     /// Accounts with authorities that make certificates by ACME.
     pub acme: Vec<Acme>,
+    /// Certificate authorities that vouch for clients.
+    pub trust_store: Vec<TrustStore>,
     /// The load balancers.
     pub load_balancer: Vec<LoadBalancer>,
     /// The target groups.
@@ -110,8 +116,10 @@ impl Default for Config {
             cookie_keys: CookieKeys::default(),
             admin: Admin::default(),
             access_log: AccessLog::default(),
+            connection_log: ConnectionLog::default(),
             tls: Tls::default(),
             acme: Vec::new(),
+            trust_store: Vec::new(),
             load_balancer: Vec::new(),
             target_group: Vec::new(),
             docker: Vec::new(),
@@ -152,6 +160,17 @@ impl Default for Admin {
 #[serde(deny_unknown_fields, default)]
 pub struct AccessLog {
     /// The file, or "-" for standard output. Default: no access log. Reopened on SIGUSR1.
+    pub path: Option<PathBuf>,
+    /// The form of a line: "alb" or "json".
+    pub format: LogFormat,
+}
+
+/// The connection log: one line for each connection of a client's, when it is established or fails to
+/// be; with what became of the TLS handshake, and of the client's certificate.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConnectionLog {
+    /// The file, or "-" for standard output. Default: no connection log. Reopened on SIGUSR1.
     pub path: Option<PathBuf>,
     /// The form of a line: "alb" or "json".
     pub format: LogFormat,

@@ -13,6 +13,7 @@ mod rule;
 mod shape;
 mod target_group;
 mod tls;
+mod trust_stores;
 
 use super::{CheckReport, Severity, check_text};
 

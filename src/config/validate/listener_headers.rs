@@ -192,5 +192,8 @@ fn names(names: &document::RequestHeaderNames, path: &Path<'_>, report: &mut Rep
 /// Whether the balancer, or every reader, takes the field for something else.
 fn is_taken(name: &str) -> bool {
     let known = FieldName::of(name.as_bytes());
-    !matches!(known, FieldName::Other | FieldName::XAmznTls)
+    !matches!(
+        known,
+        FieldName::Other | FieldName::XAmznTls | FieldName::XAmznMtlsClientcert
+    )
 }

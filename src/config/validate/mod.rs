@@ -34,6 +34,7 @@ mod target_group_health;
 mod target_tls;
 mod tls;
 mod transform;
+mod trust_store;
 mod trusted_proxies;
 mod zone_policy;
 
@@ -55,6 +56,7 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
     let mut accounts = acme::validate(config, &mut report);
     let load_balancers = load_balancer::validate(config, &mut groups, &mut accounts, &mut report);
     acme::unused(&accounts, &mut report);
+    let trust_stores = trust_store::validate(config, &mut report);
     let target_groups = target_group::validate(config, &groups, &mut report);
     let cookie_keys = cookie_keys::validate(config, &mut report);
     let providers = docker::validate(config, &groups, &mut report);
@@ -74,6 +76,11 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
             path: config.access_log.path.clone(),
             format: config.access_log.format,
         },
+        connection_log: AccessLogSettings {
+            path: config.connection_log.path.clone(),
+            format: config.connection_log.format,
+        },
+        trust_stores,
         key_log: config.tls.key_log.clone(),
         state_directory: config.state_directory.clone(),
         load_balancers,
@@ -100,11 +107,23 @@ fn settings(config: &Config, report: &mut Report<'_>) {
         config.shutdown_deadline,
         &range::SHUTDOWN_DEADLINE,
     );
-    let log = root.key("access_log");
-    let is_empty = |path: &std::path::PathBuf| path.as_os_str().is_empty();
-    if config.access_log.path.as_ref().is_some_and(is_empty) {
-        let problem = Problem::error(log.key("path"), "the path of the access log is empty");
-        report.add(problem.with_help("write a file or \"-\", or leave it out for no access log"));
+    let logs = [
+        ("access_log", "access log", &config.access_log.path),
+        (
+            "connection_log",
+            "connection log",
+            &config.connection_log.path,
+        ),
+    ];
+    for (key, log, path) in logs {
+        if path
+            .as_ref()
+            .is_some_and(|path| path.as_os_str().is_empty())
+        {
+            let message = format!("the path of the {log} is empty");
+            let help = format!("write a file or \"-\", or leave it out for no {log}");
+            report.refuse(root.key(key).key("path"), message, help);
+        }
     }
     if config.load_balancer.is_empty() {
         report.warn(

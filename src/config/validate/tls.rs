@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::acme::{self, Orders};
 use super::report::Report;
+use super::trust_store;
 use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
 use crate::config::path::Path;
 use crate::config::valid::{CertificateSource, ValidCertificate, ValidTls};
@@ -19,6 +20,9 @@ pub(super) fn validate(
     orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
 ) -> Option<ValidTls> {
+    let settings = &listener.mutual_authentication;
+    let protocol = listener.protocol;
+    let asked = trust_store::mutual_authentication(settings, protocol, path, report);
     if !listener.ends_tls() {
         let written = [
             ("certificates", !listener.certificates.is_empty()),
@@ -55,6 +59,7 @@ pub(super) fn validate(
     Some(ValidTls {
         certificates,
         policy,
+        client_authentication: asked,
     })
 }
 

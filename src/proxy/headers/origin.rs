@@ -24,6 +24,8 @@ pub(in crate::proxy) struct Origin {
     /// scheme's own if it tells no other.
     pub(in crate::proxy) scheme: Option<Scheme>,
     pub(in crate::proxy) port: Option<u16>,
+    /// Whether the connection's client is a trusted proxy.
+    pub(in crate::proxy) is_trusted: bool,
 }
 
 impl Origin {
@@ -36,8 +38,10 @@ impl Origin {
             client: ends.client,
             scheme: None,
             port: None,
+            is_trusted: false,
         };
         let trusted = trusted.filter(|trusted| trusted.from.contains(ends.client.ip()));
+        origin.is_trusted = trusted.is_some();
         match trusted.map(|trusted| (trusted, trusted.field)) {
             None => {}
             Some((trusted, OriginField::XForwardedFor)) => origin.by_x_forwarded(head, trusted),

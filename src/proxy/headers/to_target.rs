@@ -94,6 +94,10 @@ pub(in crate::proxy) fn to_target(out: &mut Vec<u8>, head: &RequestHead, facts: 
             tls.cipher.as_bytes(),
         );
     }
+    for (field, value) in facts.ends.client_fields().unwrap_or_default() {
+        let name = facts.names.of_certificate(*field);
+        push_field(out, name.as_bytes(), value.as_bytes());
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -186,9 +190,16 @@ fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
         | FieldName::XAmznTraceId => false,
         FieldName::XAmznTls => !facts.attributes.tls_headers,
         FieldName::Cookie if !facts.providers.is_empty() => false,
+        // Nobody but a proxy that verified a certificate may say whose it was.
+        FieldName::XAmznMtlsClientcert => {
+            facts.origin.is_trusted && facts.ends.client_fields().is_none()
+        }
         FieldName::Forwarded => facts.forwarded.mode == ForwardedFor::Preserve,
         FieldName::Expect => !head.expects_continue(),
         known if known.is_hop_by_hop() => false,
+        _ if facts.ends.client_fields().is_some() && facts.names.is_of_certificate(field.name) => {
+            false
+        }
         _ if facts.attributes.tls_headers && facts.names.is_of_tls(field.name) => false,
         _ if facts.attributes.drop_invalid_header_fields && !field.has_valid_name() => false,
         _ => !head.options().names(field),
