@@ -70,7 +70,8 @@ def _until_healthy(mend: Callable[[], None]) -> tuple[int, float]:
     wait_until("wp-c is InService", lambda: balancer.health(WP_C.id)[0] == "healthy", settings.RETURN_LIMIT)
     took = time.monotonic() - began
     turns = wait_until("the log says so", lambda: _turns()[lines:], 5)
-    return int(turns[-1]), took
+    # The first turn is the one waited for: another address that the engine reports a moment later begins anew.
+    return int(turns[0]), took
 
 
 def _turns() -> list[str]:
