@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::metrics::{ProbeMetrics, ProbeOutcome};
 use crate::snapshot::Group;
 use crate::target::{
-    HealthReason, Outcome, ProbeRecord, Target, TargetState, Thresholds, Transition,
+    HealthReason, Outcome, ProbeRecord, Target, TargetHealth, TargetState, Thresholds, Transition,
 };
 
 /// Where the findings about the targets of one group go.
@@ -51,7 +51,11 @@ impl Report {
         let group = &*self.name;
         let Transition { from, to } = transition;
         let address = record.address.map(tracing::field::display);
-        let probes = in_a_row(&target.state, &record.outcome);
+        let probes = match (from, &record.outcome) {
+            // What passed before the target began anew does not count.
+            (TargetHealth::Initial, Outcome::Pass) => "1 probe".to_owned(),
+            _ => in_a_row(&target.state, &record.outcome),
+        };
         match &record.outcome {
             Outcome::Pass => {
                 self.metrics().turned_healthy.inc();
