@@ -7,7 +7,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::snapshot::{Group, Snapshot};
-use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetHealth, Zone};
+use crate::target::{
+    HealthReason, InstanceState, Outcome, ProbeRecord, Target, TargetHealth, Zone,
+};
 use crate::target_group::AdministrativeOverride;
 
 use super::Context;
@@ -34,6 +36,9 @@ struct TargetDescription {
     standby: Option<StandbyDocument>,
     health_check_port: u16,
     target_health: TargetHealthDocument,
+    /// The same in the words of a Classic load balancer, for its targets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_health: Option<InstanceHealthDocument>,
     #[serde(skip_serializing_if = "Option::is_none")]
     slow_start: Option<SlowStartDocument>,
     /// None while too few targets are healthy to compare them.
@@ -74,6 +79,14 @@ struct TargetHealthDocument {
     reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
+}
+
+/// What `DescribeInstanceHealth` says.
+#[derive(Debug, Serialize)]
+struct InstanceHealthDocument {
+    state: &'static str,
+    reason_code: &'static str,
+    description: &'static str,
 }
 
 /// The target takes a part of its share.
@@ -164,6 +177,7 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
                 standby: standby(group, target),
                 health_check_port: group.health_check.port.unwrap_or(target.address.port()),
                 target_health: health(target, now),
+                instance_health: (group.settings().classic).then(|| instance_health(target, now)),
                 slow_start: slow_start(group, target, now),
                 anomaly_detection: detects
                     .then(|| anomaly(target))
@@ -203,6 +217,22 @@ fn health(target: &Target, now: Instant) -> TargetHealthDocument {
         state: health.state.as_str(),
         reason: health.reason.as_ref().map(HealthReason::code),
         description: health.reason.as_ref().map(ToString::to_string),
+    }
+}
+
+fn instance_health(target: &Target, now: Instant) -> InstanceHealthDocument {
+    let health = target.state.describe(now);
+    let last = target.state.probes().pop();
+    let recovering = last.is_some_and(|probe| probe.outcome == Outcome::Pass);
+    let InstanceState {
+        state,
+        reason_code,
+        description,
+    } = InstanceState::of(health.state, health.reason.as_ref(), recovering);
+    InstanceHealthDocument {
+        state,
+        reason_code,
+        description,
     }
 }
 

@@ -344,7 +344,10 @@ mod tests {
         let health_check = |key| expected(&["target_group", "health_check", key]);
         assert_eq!(health_check("port"), "a number from 1 to 65535");
         assert_eq!(health_check("enabled"), "true or false");
-        assert_eq!(health_check("protocol"), "\"HTTP\", \"HTTPS\" or \"TCP\"");
+        assert_eq!(
+            health_check("protocol"),
+            "\"HTTP\", \"HTTPS\", \"TCP\" or \"SSL\""
+        );
         assert!(health_check("interval").starts_with("a duration"));
         assert_eq!(expected(&["workers"]), "a number from 1 to 1024");
         assert_eq!(

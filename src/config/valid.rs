@@ -164,6 +164,8 @@ pub struct Attributes {
     pub normalize_path: NormalizePath,
     /// Whether clients may speak HTTP/2.
     pub http2: bool,
+    /// Whether it is a Classic load balancer.
+    pub classic: bool,
     /// Whether targets are told of a client's TLS.
     pub tls_headers: bool,
     /// What happens to requests that depart from the grammar of HTTP.

@@ -15,6 +15,8 @@ mod resolver;
 #[cfg(test)]
 mod sample;
 mod schedule;
+#[cfg(test)]
+mod stop_and_start;
 mod task;
 
 pub use anomalies::watch_anomalies;

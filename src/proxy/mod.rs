@@ -417,6 +417,10 @@ impl Proxy {
     }
 }
 
+/// A Classic load balancer answers a longer method with 405 (AWS: "Troubleshoot a Classic Load
+/// Balancer: HTTP errors").
+const LONGEST_CLASSIC_METHOD: usize = 127;
+
 /// Lets a request in whose method, host and forwarding fields are in order.
 fn admit<'r>(
     entrance: &'r Entrance,
@@ -427,6 +431,9 @@ fn admit<'r>(
     let attributes = &entrance.load_balancer.attributes;
     let idempotent = match head.method() {
         "TRACE" => return Err(ProxyError::MethodNotAllowed),
+        method if attributes.classic && method.len() > LONGEST_CLASSIC_METHOD => {
+            return Err(ProxyError::MethodNotAllowed);
+        }
         "CONNECT" => return Err(ProxyError::Connect),
         "GET" | "HEAD" | "OPTIONS" | "PUT" | "DELETE" => true,
         _ => false,

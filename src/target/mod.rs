@@ -8,6 +8,7 @@
 
 mod conduct;
 mod health;
+mod instance_state;
 mod invalid_state;
 mod lease;
 mod probe;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 pub use conduct::Conduct;
 pub use health::{HealthMachine, HealthReason, Outcome, TargetHealth, Thresholds, Transition};
+pub use instance_state::InstanceState;
 pub use invalid_state::InvalidState;
 pub use lease::Lease;
 pub use probe::{ProbeRecord, ProbeRing};

@@ -31,6 +31,10 @@ pub struct HealthCheck {
     pub host: Option<String>,
     /// More header fields of the request, in order.
     pub headers: Vec<(String, String)>,
+    /// Whether a probe calls itself what Classic's did.
+    pub classic: bool,
+    /// Whether a target known by its name keeps the address that it had first.
+    pub keeps_address: bool,
     /// The PROXY protocol header with which a probe begins; it says that the connection is the
     /// balancer's own.
     pub proxy_protocol: Option<Version>,
@@ -54,6 +58,8 @@ impl Default for HealthCheck {
             matcher: Matcher::default(),
             host: None,
             headers: Vec::new(),
+            classic: false,
+            keeps_address: false,
             proxy_protocol: None,
         }
     }
@@ -69,6 +75,8 @@ pub enum ProbeProtocol {
     Https,
     /// A connection that is accepted passes.
     Tcp,
+    /// A TLS handshake passes; the target's certificate is not verified.
+    Ssl,
 }
 
 impl ProbeProtocol {
@@ -78,6 +86,7 @@ impl ProbeProtocol {
             Self::Http => "HTTP",
             Self::Https => "HTTPS",
             Self::Tcp => "TCP",
+            Self::Ssl => "SSL",
         }
     }
 }

@@ -101,6 +101,12 @@ impl TargetGroup {
         let mut handover = Handover::default();
         let targets: Vec<_> = registrations
             .into_iter()
+            .map(
+                |registration| match last.filter(|_| settings.keeps_address) {
+                    Some(last) => registration.where_it_was(last),
+                    None => registration,
+                },
+            )
             .map(|registration| handover.adopt(registration, last, &state.epoch))
             .collect();
         let by_key: HashMap<_, _> = targets

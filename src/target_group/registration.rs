@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::TargetGroup;
 use crate::target::{HealthReason, InvalidState, TargetAddress, TargetKey, Zone};
 
 /// A target as the configuration registers it with its group.
@@ -19,6 +20,19 @@ pub struct Registration {
     pub invalid_state: Option<InvalidState>,
     /// Its place in an active/standby group; the lowest number is first.
     pub priority: u32,
+}
+
+impl Registration {
+    /// The same at the address at which `last` has it registered, if it has.
+    pub(super) fn where_it_was(self, last: &TargetGroup) -> Self {
+        match last.target(&self.key) {
+            Some(target) => Self {
+                address: target.address.clone(),
+                ..self
+            },
+            None => self,
+        }
+    }
 }
 
 /// What the load balancer that uses a group reaches of it.

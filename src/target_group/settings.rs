@@ -47,6 +47,10 @@ pub struct Settings {
     pub proxy_protocol: Option<Version>,
     /// Whether one tier of targets takes all traffic while the others stand by.
     pub active_standby: Option<ActiveStandby>,
+    /// Whether the group belongs to a Classic load balancer.
+    pub classic: bool,
+    /// Whether a registered target keeps the address that it had when it was registered.
+    pub keeps_address: bool,
     /// Whether open connections of a target that turns unhealthy are cut; for relayed ones alone.
     pub cut_unhealthy: bool,
 }
@@ -72,6 +76,8 @@ impl Settings {
             retries: 1,
             proxy_protocol: None,
             active_standby: None,
+            classic: false,
+            keeps_address: false,
             cut_unhealthy: true,
         }
     }

@@ -12,6 +12,7 @@
 mod support;
 
 mod balancing;
+mod classic;
 mod draining;
 mod file;
 mod health;

@@ -13,8 +13,11 @@ use crate::config::value::Span;
 pub struct HealthCheck {
     /// Whether targets are probed at all; without probes they are `unavailable` and take requests.
     pub enabled: bool,
-    /// "HTTP", "HTTPS" (the target's certificate is not verified) or "TCP". Default: HTTP, and TCP
-    /// for a group of protocol TCP.
+    /// Classic: HealthCheck.Target. Protocol, port and path in one: "HTTP:80/index.html",
+    /// "HTTPS:443/", "TCP:80" or "SSL:443". Instead of `protocol`, `port` and `path`.
+    pub target: Option<String>,
+    /// "HTTP", "HTTPS" (the target's certificate is not verified), "TCP" or "SSL". Default: HTTP,
+    /// and TCP for a group of protocol TCP or of a classic load balancer.
     pub protocol: Option<ProbeProtocol>,
     /// A fixed port, 1-65535. Default: the target's own.
     #[schemars(range(min = 1, max = 65535))]
@@ -27,8 +30,9 @@ pub struct HealthCheck {
     pub interval: Span,
     /// How long an answer may take, 2s-120s; shorter than the interval.
     pub timeout: Span,
-    /// Passes in a row that readmit an unhealthy target, 2-10.
-    pub healthy_threshold: u32,
+    /// Passes in a row that readmit an unhealthy target, 2-10. Default: 5; 10 for a classic load
+    /// balancer.
+    pub healthy_threshold: Option<u32>,
     /// Failures in a row that take a target out, 2-10.
     pub unhealthy_threshold: u32,
     /// The statuses that pass, 200-499: "200", "200,302", "200-299"; for a GRPC group gRPC's, 0-99.
@@ -44,12 +48,13 @@ impl Default for HealthCheck {
     fn default() -> Self {
         Self {
             enabled: true,
+            target: None,
             protocol: None,
             port: None,
             path: None,
             interval: Span::from_secs(30),
             timeout: Span::from_secs(5),
-            healthy_threshold: 5,
+            healthy_threshold: None,
             unhealthy_threshold: 2,
             matcher: None,
             host: None,
@@ -70,4 +75,7 @@ pub enum ProbeProtocol {
     /// A connection that is accepted passes.
     #[serde(rename = "TCP")]
     Tcp,
+    /// A TLS handshake passes; the certificate is not verified.
+    #[serde(rename = "SSL")]
+    Ssl,
 }

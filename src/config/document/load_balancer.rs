@@ -16,6 +16,9 @@ pub struct LoadBalancer {
     /// with "internal-".
     #[schemars(length(min = 1, max = 32))]
     pub name: String,
+    /// "application", or "classic": AWS's load balancer of 2009, with its defaults, states and limits.
+    #[serde(rename = "type", default)]
+    pub kind: LoadBalancerType,
     /// One node for each enabled zone. Default: one node on all IPv4 addresses, in no zone.
     #[serde(default)]
     pub nodes: Vec<Node>,
@@ -66,9 +69,9 @@ pub struct LoadBalancer {
     #[serde(default = "default::yes")]
     pub http2: bool,
     /// ALB: load_balancing.cross_zone.enabled, which AWS keeps on. What the target groups have that
-    /// do not say it themselves.
-    #[serde(default = "default::yes")]
-    pub cross_zone: bool,
+    /// do not say it themselves. Default: true; false for a classic load balancer, as its API has it.
+    #[serde(default)]
+    pub cross_zone: Option<bool>,
     /// ALB: routing.http.x_amzn_tls_version_and_cipher_suite.enabled. Tells targets with which version
     /// of TLS and which cipher suite a client came, in X-Amzn-Tls-Version and
     /// X-Amzn-Tls-Cipher-Suite; what a client writes there is removed.
@@ -101,6 +104,18 @@ pub enum NormalizePath {
     ForRulesAndTargets,
     /// Rules and targets see what the client sent.
     Never,
+}
+
+/// What a load balancer does as AWS's of that type does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LoadBalancerType {
+    /// ALB.
+    #[default]
+    Application,
+    /// Classic: one group behind each listener, no rules, no HTTP/2; 503 when no target is healthy;
+    /// least outstanding requests; 10 passes to come back.
+    Classic,
 }
 
 /// What happens to X-Forwarded-For.

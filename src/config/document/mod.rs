@@ -43,7 +43,7 @@ pub use health_check::{HealthCheck, ProbeProtocol};
 pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule, TlsMode};
 pub use listener_headers::{RequestHeaderNames, ResponseHeaders};
 pub use load_balancer::{
-    DesyncMitigation, ForwardedFor, Limits, LoadBalancer, Node, NormalizePath,
+    DesyncMitigation, ForwardedFor, Limits, LoadBalancer, LoadBalancerType, Node, NormalizePath,
 };
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
 pub use stickiness::Stickiness;

@@ -29,9 +29,10 @@ pub struct TargetGroup {
     #[serde(default)]
     pub protocol_version: ProtocolVersion,
     /// ALB: load_balancing.algorithm.type. "round_robin", "least_outstanding_requests" or
-    /// "weighted_random".
+    /// "weighted_random". Default: round_robin; for requests of a classic load balancer
+    /// least_outstanding_requests.
     #[serde(default)]
-    pub algorithm: Algorithm,
+    pub algorithm: Option<Algorithm>,
     /// ALB: load_balancing.algorithm.anomaly_mitigation. Gives targets that fail more often than the
     /// others less of the traffic. Only with weighted_random.
     #[serde(default)]
@@ -49,9 +50,13 @@ pub struct TargetGroup {
     #[serde(default)]
     pub prefer_local: bool,
     /// Send to all targets when too few are healthy (ALB); false answers 503 instead when none is
-    /// (Classic).
-    #[serde(default = "default::yes")]
-    pub fail_open: bool,
+    /// (Classic). Default: true; false for a classic load balancer.
+    #[serde(default)]
+    pub fail_open: Option<bool>,
+    /// What became of a stopped and started instance in 2014: a target known by its name keeps the
+    /// address that it had when it was registered, whatever the name stands for later.
+    #[serde(default)]
+    pub stale_ip_after_stop: bool,
     /// How many healthy targets the group needs.
     #[serde(default)]
     pub target_group_health: TargetGroupHealth,
@@ -240,9 +245,5 @@ mod default {
 
     pub(super) fn weight() -> u32 {
         1
-    }
-
-    pub(super) fn yes() -> bool {
-        true
     }
 }

@@ -2,6 +2,7 @@
 
 mod acme;
 mod attributes;
+mod classic;
 mod discovery;
 mod examples;
 mod header_settings;

@@ -27,6 +27,8 @@ struct Group {
 pub(super) struct User {
     pub(super) place: usize,
     pub(super) name: Arc<str>,
+    /// Whether it is a Classic one.
+    pub(super) is_classic: bool,
     /// Whether the listener that names the group forwards connections, not requests.
     pub(super) relays: bool,
 }

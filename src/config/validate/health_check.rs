@@ -1,5 +1,6 @@
 //! Health checks: ranges, the path, the statuses, what a probe sends.
 
+use super::health_target::HealthTarget;
 use super::range;
 use super::report::Report;
 use super::target_group::{protocol, version};
@@ -12,8 +13,11 @@ use crate::target_group::{self, HealthCheck, Matcher, ProtocolVersion};
 const OWN_FIELDS: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
 /// Checks the health check of the group at `path`.
+///
+/// `classic`: it belongs to a Classic load balancer, whose defaults are others.
 pub(super) fn validate(
     group: &TargetGroup,
+    classic: bool,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Option<HealthCheck> {
@@ -24,6 +28,11 @@ pub(super) fn validate(
         ProtocolVersion::Grpc => ("/AWS.ALB/healthcheck", "12", Matcher::GRPC),
         ProtocolVersion::Http1 | ProtocolVersion::Http2 => ("/", "200", Matcher::HTTP),
     };
+    let target = health_target(check, &path, report);
+    let asked = target.as_ref().map_or(asked, |target| match target.path {
+        "" => asked,
+        path => path,
+    });
     let asked = check.path.as_deref().unwrap_or(asked);
     let matcher = check.matcher.as_deref().unwrap_or(matcher);
     numbers(check, &path, report);
@@ -36,23 +45,51 @@ pub(super) fn validate(
             Some(ProbeProtocol::Http) => target_group::ProbeProtocol::Http,
             Some(ProbeProtocol::Https) => target_group::ProbeProtocol::Https,
             Some(ProbeProtocol::Tcp) => target_group::ProbeProtocol::Tcp,
-            None if protocol(group).is_relayed() => target_group::ProbeProtocol::Tcp,
-            None => target_group::ProbeProtocol::Http,
+            Some(ProbeProtocol::Ssl) => target_group::ProbeProtocol::Ssl,
+            None => match &target {
+                Some(target) => target.protocol,
+                None if classic || protocol(group).is_relayed() => target_group::ProbeProtocol::Tcp,
+                None => target_group::ProbeProtocol::Http,
+            },
         },
         version,
-        port: check.port,
+        port: check.port.or(target.map(|target| target.port)),
         path: asked.to_owned(),
         interval: check.interval.0,
         timeout: check.timeout.0,
         thresholds: Thresholds {
-            healthy: check.healthy_threshold,
+            healthy: check
+                .healthy_threshold
+                .unwrap_or(if classic { 10 } else { 5 }),
             unhealthy: check.unhealthy_threshold,
         },
         matcher,
         host: check.host.clone(),
         headers: check.headers.clone().into_iter().collect(),
+        classic,
+        keeps_address: group.stale_ip_after_stop,
         proxy_protocol: None,
     })
+}
+
+/// Classic's way to say what is probed, which leaves nothing for the others to say.
+fn health_target<'c>(
+    check: &'c document::HealthCheck,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<HealthTarget<'c>> {
+    let target = check.target.as_deref()?;
+    for (key, is_there) in [
+        ("protocol", check.protocol.is_some()),
+        ("port", check.port.is_some()),
+        ("path", check.path.is_some()),
+    ] {
+        if is_there {
+            let message = format!("`target` says the {key} already");
+            report.refuse(path.key(key), message, "leave one of the two out");
+        }
+    }
+    report.accept(path.key("target"), HealthTarget::parse(target))
 }
 
 fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'_>) {
@@ -68,8 +105,11 @@ fn numbers(check: &document::HealthCheck, path: &Path<'_>, report: &mut Report<'
     range::duration(report, &path.key("timeout"), check.timeout, &range::TIMEOUT);
     for (key, threshold) in [
         ("healthy_threshold", check.healthy_threshold),
-        ("unhealthy_threshold", check.unhealthy_threshold),
+        ("unhealthy_threshold", Some(check.unhealthy_threshold)),
     ] {
+        let Some(threshold) = threshold else {
+            continue;
+        };
         range::count(report, &path.key(key), threshold, &range::THRESHOLD);
     }
     if check.timeout >= check.interval && report.is_untouched(path) {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::acme::{Accounts, Orders};
 use super::groups::{Groups, User};
 use super::report::Report;
-use super::{listener, name, node, range, trusted_proxies};
-use crate::config::document::{Config, LoadBalancer};
+use super::{classic, listener, name, node, range, trusted_proxies};
+use crate::config::document::{Config, LoadBalancer, LoadBalancerType};
 use crate::config::path::Path;
 use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
 
@@ -28,7 +28,9 @@ pub(super) fn validate(
             let message = format!("load_balancer[{first}] is named `{own_name}`, too");
             report.refuse(path.key("name"), message, "names are unique");
         }
+        classic::listeners(load_balancer, &path, report);
         let user = User {
+            is_classic: load_balancer.kind == LoadBalancerType::Classic,
             place,
             name: own_name.into(),
             relays: false,
@@ -107,7 +109,8 @@ fn attributes(
         preserve_host: load_balancer.preserve_host,
         drop_invalid_header_fields: load_balancer.drop_invalid_header_fields,
         normalize_path: load_balancer.normalize_path,
-        http2: load_balancer.http2,
+        http2: load_balancer.http2 && load_balancer.kind == LoadBalancerType::Application,
+        classic: load_balancer.kind == LoadBalancerType::Classic,
         tls_headers: load_balancer.x_amzn_tls_version_and_cipher_suite,
         desync_mitigation: load_balancer.desync_mitigation,
         zonal_shift: load_balancer.zonal_shift,

@@ -19,7 +19,7 @@ pub(super) fn validate(
     }
     let place = path.key("slow_start");
     range::duration(report, &place, duration, &range::SLOW_START);
-    let algorithm = match group.algorithm {
+    let algorithm = match group.algorithm.unwrap_or_default() {
         Algorithm::RoundRobin => return Some(duration.0),
         Algorithm::LeastOutstandingRequests => "least_outstanding_requests",
         Algorithm::WeightedRandom => "weighted_random",

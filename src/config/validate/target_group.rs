@@ -6,8 +6,8 @@ use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{
-    active_standby, health_check, name, range, slow_start, stickiness, target, target_group_health,
-    target_tls,
+    active_standby, classic, health_check, name, range, slow_start, stickiness, target,
+    target_group_health, target_tls,
 };
 use crate::balance;
 use crate::config::document::{
@@ -54,6 +54,14 @@ fn one(
             "its targets are neither probed nor sent requests: they are `unused`",
         );
     }
+    let is_classic = user.is_some_and(|user| user.is_classic);
+    if is_classic {
+        classic::group(group, path, report);
+    }
+    let algorithm = match is_classic && !protocol(group).is_relayed() {
+        true => Algorithm::LeastOutstandingRequests,
+        false => Algorithm::RoundRobin,
+    };
     let surroundings = Surroundings::new(config, group, user);
     timeouts(group, path, report);
     let tls = target_tls::validate(group, path, report);
@@ -64,7 +72,7 @@ fn one(
     let active_standby = active_standby::validate(group, zones.as_ref(), path, report);
     let stickiness = stickiness::validate(group, (protocol(group), zones.as_ref()), path, report);
     let failover = target_group_health::validate(group, path, report);
-    let health_check = health_check::validate(group, path, report);
+    let health_check = health_check::validate(group, is_classic, path, report);
     let registrations = target::validate(group, &surroundings, zones.as_ref(), path, report);
     let mut health_check = health_check?;
     let proxy_protocol = group.proxy_protocol.map(|version| match version {
@@ -79,14 +87,14 @@ fn one(
         name: group.name.as_str().into(),
         protocol: protocol(group),
         version: version(group),
-        algorithm: match group.algorithm {
+        algorithm: match group.algorithm.unwrap_or(algorithm) {
             Algorithm::RoundRobin => balance::Algorithm::RoundRobin,
             Algorithm::LeastOutstandingRequests => balance::Algorithm::LeastOutstandingRequests,
             Algorithm::WeightedRandom => balance::Algorithm::WeightedRandom,
         },
         anomaly_mitigation: group.anomaly_mitigation,
         zones: zones?,
-        fail_open: group.fail_open,
+        fail_open: group.fail_open.unwrap_or(!is_classic),
         failover,
         health_checked: health_check.enabled,
         slow_start,
@@ -96,6 +104,8 @@ fn one(
         response_timeout: group.response_timeout.map(|span| span.0),
         retries: group.retries,
         proxy_protocol,
+        classic: is_classic,
+        keeps_address: group.stale_ip_after_stop,
         cut_unhealthy: match active_standby {
             Some(active_standby) => active_standby.cut,
             None => group.on_unhealthy.unwrap_or_default() == Connections::Cut,
@@ -148,7 +158,7 @@ fn for_its_protocol(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_
 fn anomaly_mitigation(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
     let algorithm = path.key("algorithm");
     if group.anomaly_mitigation
-        && group.algorithm != Algorithm::WeightedRandom
+        && group.algorithm != Some(Algorithm::WeightedRandom)
         && report.is_untouched(algorithm)
     {
         let message = "anomaly mitigation goes with the algorithm `weighted_random` only";

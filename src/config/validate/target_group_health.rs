@@ -31,7 +31,7 @@ pub(super) fn validate(group: &TargetGroup, path: &Path<'_>, report: &mut Report
         report.refuse(routing.key("count"), "this count cannot be off", help);
     }
     order(&failover, &dns, report);
-    if !group.fail_open && failover.routing != Minimum::default() {
+    if group.fail_open == Some(false) && failover.routing != Minimum::default() {
         let message = "with `fail_open = false` no request goes to an unhealthy target";
         let help = "keep one of the two";
         report.refuse(routing, message, help);

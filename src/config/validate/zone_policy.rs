@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::groups::User;
 use super::report::Report;
-use crate::config::document::{Config, CrossZone, Node, TargetGroup, ZoneWeight};
+use crate::config::document::{Config, CrossZone, LoadBalancerType, Node, TargetGroup, ZoneWeight};
 use crate::config::path::Path;
 use crate::config::suggest::{listed, nearest};
 use crate::target::Zone;
@@ -36,7 +36,10 @@ impl<'a> Surroundings<'a> {
         Self {
             load_balancer: load_balancer.map(|balancer| balancer.name.as_str()),
             standby: group.active_standby.is_some(),
-            cross_zone: load_balancer.is_none_or(|balancer| balancer.cross_zone),
+            cross_zone: load_balancer.is_none_or(|balancer| {
+                let unsaid = balancer.kind == LoadBalancerType::Application;
+                balancer.cross_zone.unwrap_or(unsaid)
+            }),
             all_zones: nodes.iter().all(|node| node.zone.is_none())
                 || nodes.iter().any(|node| node.zone.is_none()),
             nodes: nodes

@@ -21,6 +21,9 @@ use crate::target_group::HealthCheck;
 /// What ALB's probes call themselves; access logs and robots filters know it.
 const ELB_HEALTH_CHECKER: HeaderValue = HeaderValue::from_static("ELB-HealthChecker/2.0");
 
+/// What Classic's call themselves.
+const CLASSIC_HEALTH_CHECKER: HeaderValue = HeaderValue::from_static("ELB-HealthChecker/1.0");
+
 /// Asks on a fresh stream and judges the answer's status. The stream is closed at the end.
 pub(super) async fn ask<S>(
     stream: S,
@@ -46,7 +49,11 @@ pub(super) fn request(
     let mut request = Request::get(&*check.path).body(Empty::new())?;
     let headers = request.headers_mut();
     headers.insert(HOST, host);
-    headers.insert(USER_AGENT, ELB_HEALTH_CHECKER);
+    let agent = match check.classic {
+        true => CLASSIC_HEALTH_CHECKER,
+        false => ELB_HEALTH_CHECKER,
+    };
+    headers.insert(USER_AGENT, agent);
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     replace(headers, &check.headers)?;
     Ok(request)

@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::Resolver;
-use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress};
+use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress, TargetHealth};
 use crate::target_group::{HealthCheck, ProbeProtocol, ProtocolVersion};
 
 /// Sends probes.
@@ -55,13 +55,18 @@ impl Prober {
         check: &HealthCheck,
         progress: &mut Progress,
     ) -> Result<Option<u16>, ProbeError> {
-        let mut address = self.locate(target).await?;
+        let mut address = self.locate(target, check).await?;
         address.set_port(check.port.unwrap_or(address.port()));
         progress.address = Some(address);
         progress.missing = Step::Connection;
         let stream = tcp::connect(address, check.proxy_protocol).await?;
         let status = match check.protocol {
             ProbeProtocol::Tcp => return Ok(None),
+            ProbeProtocol::Ssl => {
+                progress.missing = Step::Handshake;
+                https::handshake(stream, target, check).await?;
+                return Ok(None);
+            }
             ProbeProtocol::Http => {
                 progress.missing = Step::Answer;
                 ask(stream, address, check).await?
@@ -77,12 +82,21 @@ impl Prober {
     }
 
     /// Where the target is now. A name that stands for another address than before takes requests
-    /// there from now on; one that cannot be resolved keeps the address that it had.
-    async fn locate(&self, target: &Target) -> Result<SocketAddr, ProbeError> {
+    /// there from now on; one that cannot be resolved keeps the address that it had. In a group
+    /// that keeps addresses only registration looks a name up.
+    pub(super) async fn locate(
+        &self,
+        target: &Target,
+        check: &HealthCheck,
+    ) -> Result<SocketAddr, ProbeError> {
         match &target.address {
             TargetAddress::Ip(address) => Ok(*address),
             TargetAddress::Name(name, port) => {
                 let present = target.state.resolved();
+                let registered = target.state.health() != TargetHealth::Initial;
+                if let Some(address) = present.filter(|_| check.keeps_address && registered) {
+                    return Ok(address);
+                }
                 let resolved = self.resolver.resolve(name, *port, present).await;
                 let address = resolved.map_err(ProbeError::Name)?;
                 target.state.resolve(address);
@@ -112,7 +126,7 @@ struct Progress {
 
 /// What a probe is waiting for.
 #[derive(Clone, Copy, Debug, Default)]
-enum Step {
+pub(super) enum Step {
     #[default]
     Address,
     Connection,
@@ -133,7 +147,7 @@ impl fmt::Display for Step {
 
 /// Why a probe failed, in an operator's words.
 #[derive(Debug, thiserror::Error)]
-enum ProbeError {
+pub(super) enum ProbeError {
     #[error("name not resolved: {0}")]
     Name(#[source] io::Error),
     #[error("{}", in_words(.0))]
