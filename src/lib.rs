@@ -28,7 +28,7 @@
 //! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`routing`] | which rule a request meets; knows no targets |
 //! |   | [`auth`] | who a request is of: logins at identity providers, tokens of programs |
-//! |   | [`stickiness`] | the cookie that says which target a client stays with |
+//! |   | [`stickiness`] | the cookies that say which target, or which group, a client stays with |
 //! |   | [`balance`] | which candidate is next; pure |
 //! |   | [`local_ca`] | a certificate authority of one's own, in a folder |
 //! | 2 | [`acme`] | certificates that come by themselves, from an authority that speaks ACME |
@@ -69,8 +69,8 @@
 //!                     redirect | fixed response | forward
 //!          authenticate  a session or a token is looked at, if the rule asks for one; may answer itself
 //!          transform  what the rule rewrites: host, path and query; no rule is looked at again
-//!          forward    a group by weight, then attempts:
-//!                       TargetGroup::pick    eligible, zone, balance -> Lease
+//!          forward    the group that the client stays with, or one by weight; then attempts:
+//!                       TargetGroup::pick    the client's own target, or: eligible, zone, balance -> Lease
 //!                       to the target        hop-by-hop fields out; Host, X-Forwarded-*, trace id in
 //!                       from the target      a pooled connection, connect and response timeouts
 //!                       retry                again, elsewhere, or give up; never twice what may have
@@ -135,6 +135,9 @@
 //!   names), X-Forwarded-For and a PROXY header to a target name it, too. The access log shows the
 //!   client that `trusted_proxies` say a request comes from; source-ip sees that one if asked to.
 //!   Redirects and `Forwarded` speak of this hop; X-Forwarded-Proto and -Port of a trusted proxy go on.
+//! * Stickiness is ALB's, where its manual is silent: a target or a group of weight 0 keeps the clients that it has; a
+//!   group without targets keeps them, too, and answers 503; `AWSALBAPP` gets `SameSite=None; Secure` only over
+//!   HTTPS, for browsers drop it otherwise; shards that are not needed are removed, not set each time.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants

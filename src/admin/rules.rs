@@ -8,6 +8,7 @@ use crate::routing::{Condition, FixedResponse, Redirect, RedirectPart, Rule, Tra
 use crate::snapshot::{Action, Authenticator, Forward, Listener, LoadBalancer};
 
 use super::Context;
+use super::load_balancers::span;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Listeners {
@@ -78,6 +79,9 @@ struct ConditionDocument {
 enum ActionDocument {
     Forward {
         target_groups: Vec<ChoiceDocument>,
+        /// How long a client stays with its group; none is not at all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stickiness: Option<String>,
     },
     Redirect {
         protocol: String,
@@ -216,6 +220,7 @@ fn forward_action(forward: &Forward) -> ActionDocument {
     });
     ActionDocument::Forward {
         target_groups: choices.collect(),
+        stickiness: forward.stickiness().map(span),
     }
 }
 

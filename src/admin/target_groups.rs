@@ -38,6 +38,8 @@ struct TargetGroupDocument {
     deregistration_delay: String,
     /// None when it is off.
     slow_start: Option<String>,
+    /// How clients stay with their target; none is not at all.
+    stickiness: Option<String>,
     connect_timeout: String,
     response_timeout: Option<String>,
     retries: u32,
@@ -134,6 +136,7 @@ fn document(group: &Group, snapshot: &Snapshot, deleted: bool) -> TargetGroupDoc
         nodes: standings(group, snapshot),
         deregistration_delay: span(settings.deregistration_delay),
         slow_start: settings.slow_start.map(span),
+        stickiness: settings.stickiness.as_ref().map(ToString::to_string),
         connect_timeout: span(settings.connect_timeout),
         response_timeout: settings.response_timeout.map(span),
         retries: settings.retries,

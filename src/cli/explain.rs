@@ -251,7 +251,16 @@ fn outcome(outcome: &Outcome) -> String {
                 body.trim_end()
             )
         }
-        Outcome::Forward { target_groups } => target_groups.iter().map(group_section).collect(),
+        Outcome::Forward {
+            target_groups,
+            stickiness,
+        } => {
+            let stays = stickiness.as_ref().map(|cookie| {
+                format!("Clients stay with their target group by {cookie}; of new ones:\n")
+            });
+            let sections = target_groups.iter().map(group_section);
+            stays.into_iter().chain(sections).collect()
+        }
     }
 }
 
@@ -283,8 +292,12 @@ fn group_section(group: &GroupShare) -> String {
         })
         .collect();
     let algorithm = &group.algorithm;
+    let stays = match &group.stickiness {
+        Some(cookie) => format!(", where clients stay by {cookie}"),
+        None => String::new(),
+    };
     format!(
-        "{part} to target group {name} by {algorithm}{open}:\n{}",
+        "{part} to target group {name} by {algorithm}{stays}{open}:\n{}",
         columns("  ", &rows)
     )
 }
@@ -346,7 +359,11 @@ mod tests {
     "#;
 
     fn page_of(method: &str, url: &str, headers: &[&str]) -> String {
-        let (valid, _) = config::check_text(SHOP, "shop.toml").into_result().unwrap();
+        page_of_shop(SHOP, method, url, headers)
+    }
+
+    fn page_of_shop(shop: &str, method: &str, url: &str, headers: &[&str]) -> String {
+        let (valid, _) = config::check_text(shop, "shop.toml").into_result().unwrap();
         let metrics = Metrics::new(&Registry::new()).unwrap();
         let now = Instant::now();
         let snapshot = Snapshot::compile(
@@ -394,6 +411,29 @@ The target is asked for /users?all         instead of /api/users?all
 10 % forwarded to target group green, which answers 503: no target is registered.
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn an_operator_sees_how_clients_stay() {
+        let sticky = SHOP
+            .replace(
+                "forward = [{ group = \"blue\", weight = 9 }, { group = \"green\" }]",
+                "forward = { groups = [{ group = \"blue\", weight = 9 }, { group = \"green\" }], \
+                 stickiness = { enabled = true } }",
+            )
+            .replace(
+                "name = \"blue\"",
+                "name = \"blue\"\nstickiness = { enabled = true }",
+            );
+        let shown = page_of_shop(&sticky, "GET", "http://127.0.0.11:8080/api/", &[]);
+        let lines: Vec<&str> = shown.lines().rev().take(5).collect();
+        assert_eq!(
+            lines[4],
+            "Clients stay with their target group by AWSALBTG for 1h; of new ones:"
+        );
+        let blue = "90 % forwarded to target group blue by round_robin, \
+                    where clients stay by AWSALB for 1day:";
+        assert_eq!(lines[3], blue);
     }
 
     #[test]

@@ -42,9 +42,9 @@ pub use service::{RelaySettings, Service};
 pub use trust_stores::LoadedTrustStores;
 pub use valid::{
     AccessLogSettings, Attributes, By, CertificateSource, Limits, ValidAction, ValidAuthenticated,
-    ValidAuthenticator, ValidCertificate, ValidClientAuthentication, ValidConfig, ValidForwarded,
-    ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol, ValidTargetGroup, ValidTls,
-    ValidTrustStore, ValidTrustedProxies,
+    ValidAuthenticator, ValidCertificate, ValidClientAuthentication, ValidConfig, ValidForward,
+    ValidForwarded, ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol,
+    ValidTargetGroup, ValidTls, ValidTrustStore, ValidTrustedProxies,
 };
 pub use value::{Size, Span};
 

@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(expected(&["workers"]), "a number from 1 to 1024");
         assert_eq!(
             expected(&["load_balancer", "listener", "rule", "forward"]),
-            "a text or a list of tables"
+            "a text, a list of tables or a table"
         );
         assert!(expected(&["admin", "address"]).contains("and a port"));
     }

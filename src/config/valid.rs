@@ -298,15 +298,23 @@ pub struct ValidCertificate {
 /// What happens to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValidAction {
-    /// It goes to one of the groups that are named, each with its weight. All of them exist, and
-    /// not all weights are 0.
-    Forward(Vec<(Arc<str>, u32)>),
+    /// It goes to a target group.
+    Forward(ValidForward),
     /// The client is sent elsewhere.
     Redirect(Redirect),
     /// It is answered without a target.
     FixedResponse(FixedResponse),
     /// Only some requests come to the action.
     Authenticate(Box<ValidAuthenticated>),
+}
+
+/// Where requests are forwarded, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidForward {
+    /// The groups, each with its weight. All of them exist, and not all weights are 0.
+    pub groups: Vec<(Arc<str>, u32)>,
+    /// How long after the last response a client stays with its group; none is not at all.
+    pub stickiness: Option<Duration>,
 }
 
 /// An action that only some requests come to.

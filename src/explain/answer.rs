@@ -116,8 +116,10 @@ pub enum Outcome {
     },
     /// It goes to a target.
     Forward {
-        /// The groups, each with its share.
+        /// The groups, each with its share; of several, its share of new clients where they stay.
         target_groups: Vec<GroupShare>,
+        /// By which cookie clients stay with their group, and for how long.
+        stickiness: Option<String>,
     },
     /// The client is sent elsewhere.
     Redirect {
@@ -159,6 +161,8 @@ pub struct GroupShare {
     pub share: f64,
     /// The algorithm that chooses among the targets.
     pub algorithm: String,
+    /// By which cookie clients stay with their target, and for how long.
+    pub stickiness: Option<String>,
     /// Whether no target is healthy, so that the unhealthy ones take requests.
     pub fail_open: bool,
     /// Why no target takes any: requests are answered with 503.

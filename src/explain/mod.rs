@@ -265,8 +265,11 @@ fn forwarded(forward: &Forward, entry: Option<&Zone>, now: Instant) -> Outcome {
         };
         group_share(&choice.group, choice.weight, share, entry, now)
     });
+    let span = |time| humantime::format_duration(time);
+    let stays = forward.stickiness();
     Outcome::Forward {
         target_groups: groups.collect(),
+        stickiness: stays.map(|time| format!("AWSALBTG for {}", span(time))),
     }
 }
 
@@ -298,6 +301,11 @@ fn group_share(
         weight,
         share,
         algorithm: group.settings().algorithm.as_str().to_owned(),
+        stickiness: group
+            .settings()
+            .stickiness
+            .as_ref()
+            .map(ToString::to_string),
         fail_open: shares.as_ref().is_ok_and(|shares| shares.fail_open),
         targets: targets.collect(),
         refused: shares.err().map(|error| error.to_string()),

@@ -297,6 +297,7 @@ mod tests {
             "RequestCountPerTarget",
             "AnomalousHostCount",
             "NonStickyRequestCount",
+            "AppCookieNonStickinessCount",
             "MitigatedHostCount",
             "ActiveZonalShiftHostCount",
             "HealthyStateDNS",

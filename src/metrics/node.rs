@@ -44,6 +44,8 @@ pub struct NodeMetrics {
     pub fixed_responses: IntCounter,
     /// Requests to a sticky target group whose target was chosen anew.
     pub non_sticky_requests: IntCounter,
+    /// Those of them whose group follows a cookie of the application.
+    pub app_cookie_non_sticky_requests: IntCounter,
     /// Requests from which an invalid header field was removed.
     pub dropped_invalid_header_requests: IntCounter,
     /// Requests that were forwarded with an invalid header field.
@@ -77,6 +79,7 @@ impl NodeMetrics {
             redirect_url_limit_exceeded: rows.row(&families.redirect_url_limit_exceeded, &[]),
             fixed_responses: rows.row(&families.fixed_responses, &[]),
             non_sticky_requests: rows.row(&families.non_sticky_requests, &[]),
+            app_cookie_non_sticky_requests: rows.row(&families.app_cookie_non_sticky_requests, &[]),
             dropped_invalid_header_requests: rows.row(&families.invalid_headers, &["dropped"]),
             forwarded_invalid_header_requests: rows.row(&families.invalid_headers, &["forwarded"]),
             auth: AuthMetrics::new(&families.auth, &rows),
@@ -228,6 +231,7 @@ pub(super) struct Families {
     redirect_url_limit_exceeded: IntCounterVec,
     fixed_responses: IntCounterVec,
     non_sticky_requests: IntCounterVec,
+    app_cookie_non_sticky_requests: IntCounterVec,
     invalid_headers: IntCounterVec,
     non_compliant: IntCounterVec,
     responses: IntCounterVec,
@@ -311,6 +315,12 @@ impl Families {
                 "elbow_non_sticky_requests_total",
                 "Requests to a sticky target group whose target was chosen anew, because the client \
                  was new or its target could not be used. ALB: NonStickyRequestCount.",
+                &[],
+            )?,
+            app_cookie_non_sticky_requests: r.counter(
+                "elbow_app_cookie_non_sticky_requests_total",
+                "Those of them whose target group follows a cookie of the application. \
+                 ALB: AppCookieNonStickinessCount.",
                 &[],
             )?,
             invalid_headers: r.counter(

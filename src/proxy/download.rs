@@ -218,9 +218,10 @@ impl Download<'_, '_> {
     ) -> Result<(), ProxyError> {
         let mut out = buffers::take();
         let changes = self.request.entrance.listener.headers.response.as_ref();
-        let stays = std::mem::take(&mut self.record.set_cookies);
+        let stay = self.record.stay.as_ref();
+        let cookies = stay.map_or_else(Vec::new, |stay| stay.cookies(self.request, head, buffer));
         let decided = ToClient {
-            cookies: &stays,
+            cookies: &cookies,
             ..decided
         };
         let decided_with = (decided, &self.request.passport.cookies[..]);

@@ -20,6 +20,7 @@ use super::pool::Connection;
 use super::record::RequestRecord;
 use super::request::Request;
 use super::retry::{Decision, Reached, Situation, decide};
+use super::sticky::count_non_sticky;
 use super::tunnel::tunnel;
 use super::upload::{Upload, UploadEnd};
 use super::wire::Wire;
@@ -102,21 +103,21 @@ impl Proxy {
         let mut tried: SmallVec<[TargetKey; 2]> = SmallVec::new();
         let mut left = group.settings().retries;
         let mut failed: Option<(ProxyError, &IntCounter)> = None;
-        let visit = self.visit(request, group, record);
+        self.visit(request, group, record);
         loop {
             let moment = Moment {
                 now: record.arrived(),
                 chance: fastrand::u64(..),
             };
-            let stuck = visit
-                .as_ref()
-                .and_then(|visit| self.stick(visit, group, &tried, record));
-            if visit.is_some() && stuck.is_none() && tried.is_empty() {
-                request.entrance.metrics.non_sticky_requests.inc();
+            let entry = request.entrance.zone.as_ref();
+            let sticks_to = record.stay.as_ref().and_then(|stay| stay.target());
+            let stuck = sticks_to.and_then(|tag| group.pick_sticky(tag, entry, &tried, moment.now));
+            if let (Some(policy), None, []) = (&group.settings().stickiness, &stuck, &tried[..]) {
+                count_non_sticky(request, policy);
             }
             let picked = match stuck {
                 Some(lease) => Ok(lease),
-                None => group.pick(request.entrance.zone.as_ref(), &tried, moment),
+                None => group.pick(entry, &tried, moment),
             };
             let lease = match (picked, failed.take()) {
                 (Ok(lease), None) => lease,
@@ -131,8 +132,8 @@ impl Proxy {
             if tried.is_empty() {
                 metrics.requests.inc();
             }
-            if let Some(visit) = &visit {
-                self.stay_with(visit, request, group, &lease, record);
+            if let Some(stay) = &mut record.stay {
+                stay.asks(group, &lease);
             }
             if lease.is_fail_open() {
                 metrics.unhealthy_routing_requests.inc();

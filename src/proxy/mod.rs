@@ -360,7 +360,8 @@ impl Proxy {
             Action::Forward(forward) => {
                 record.action = "forward";
                 transform(&request, matched.transforms, record)?;
-                let group = forward.choose().ok_or(ProxyError::NoListener)?;
+                let group = self.choose_group(&request, forward, record);
+                let group = group.ok_or(ProxyError::NoListener)?;
                 self.forward(client, &mut request, group, record).await
             }
         }

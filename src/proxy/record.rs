@@ -11,6 +11,7 @@ use super::client::Arrival;
 use super::ends::Ends;
 use super::error::ProxyError;
 use super::headers::{Host, TraceId, is_grpc};
+use super::sticky::Stay;
 use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
 use crate::config::ResponseChanges;
 use crate::http1::{Class, FieldName, Reason, RequestHead, Version};
@@ -42,8 +43,8 @@ pub(super) struct RequestRecord<'r> {
     pub(super) transform_status: Option<&'static str>,
     pub(super) group: Option<&'r Group>,
     pub(super) received: u64,
-    /// Lines of `Set-Cookie` for the response of the target now being asked.
-    pub(super) set_cookies: Vec<u8>,
+    /// Where its client stays, if it does.
+    pub(super) stay: Option<Box<Stay<'r>>>,
     pub(super) sent: AtomicU64,
     pub(super) upgraded: bool,
     /// Only the end of the connection tells the client where the response ends.
@@ -89,7 +90,7 @@ impl<'r> RequestRecord<'r> {
             transform_status: None,
             group: None,
             received: 0,
-            set_cookies: Vec::new(),
+            stay: None,
             sent: AtomicU64::new(0),
             upgraded: false,
             ends_with_connection: false,
@@ -215,6 +216,12 @@ impl<'r> RequestRecord<'r> {
     pub(super) fn failed(&mut self, error: &ProxyError) {
         self.error = Some(error.reason());
         self.entrance.metrics.error(error.reason());
+    }
+
+    /// Notes an oddity that does not make the request fail.
+    pub(super) fn noted(&mut self, reason: &'static str) {
+        self.error = Some(reason);
+        self.entrance.metrics.error(reason);
     }
 
     /// What the target now being asked has answered.

@@ -226,15 +226,13 @@ fn compile_action(
     last: &Snapshot,
 ) -> Action {
     match action {
-        ValidAction::Forward(shares) => Action::Forward(Forward::new(
-            shares
-                .into_iter()
-                .filter_map(|(name, weight)| {
-                    let group = Arc::clone(groups.get(&name)?);
-                    Some(Choice { weight, group })
-                })
-                .collect(),
-        )),
+        ValidAction::Forward(forward) => {
+            let choices = forward.groups.into_iter().filter_map(|(name, weight)| {
+                let group = Arc::clone(groups.get(&name)?);
+                Some(Choice { weight, group })
+            });
+            Action::Forward(Forward::new(choices.collect(), forward.stickiness))
+        }
         ValidAction::Redirect(redirect) => Action::Redirect(redirect),
         ValidAction::FixedResponse(response) => Action::FixedResponse(response),
         ValidAction::Authenticate(authenticated) => {

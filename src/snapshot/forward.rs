@@ -1,6 +1,7 @@
 //! The action forward: one target group, or several by weight.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Group;
 
@@ -9,6 +10,10 @@ use super::Group;
 pub struct Forward {
     choices: Vec<Choice>,
     total: u32,
+    /// For how long clients stick to their group.
+    stickiness: Option<Duration>,
+    /// What cookies call the groups, in the same order; none unless clients stick.
+    tags: Vec<u64>,
 }
 
 /// One group of a [`Forward`], and its share.
@@ -21,10 +26,32 @@ pub struct Choice {
 }
 
 impl Forward {
-    /// Forwards to `choices` by weight.
-    pub fn new(choices: Vec<Choice>) -> Self {
-        let total = choices.iter().map(|choice| choice.weight).sum();
-        Self { choices, total }
+    /// Forwards to `choices` by weight. With `stickiness`, a client stays with its group for so long
+    /// after the last response.
+    pub fn new(choices: Vec<Choice>, stickiness: Option<Duration>) -> Self {
+        let tags = choices.iter().map(|choice| choice.group.tag());
+        Self {
+            total: choices.iter().map(|choice| choice.weight).sum(),
+            tags: stickiness.map_or_else(Vec::new, |_| tags.collect()),
+            choices,
+            stickiness,
+        }
+    }
+
+    /// How long after the last response a client stays with its group; none is not at all.
+    pub fn stickiness(&self) -> Option<Duration> {
+        self.stickiness
+    }
+
+    /// What cookies call the groups among which a client's is; none unless clients stick.
+    pub fn tags(&self) -> &[u64] {
+        &self.tags
+    }
+
+    /// The group that cookies call so. One of weight 0 keeps the clients that it has.
+    pub fn by_tag(&self, tag: u64) -> Option<&Arc<Group>> {
+        let place = self.tags.iter().position(|known| *known == tag)?;
+        self.choices.get(place).map(|choice| &choice.group)
     }
 
     /// The groups and their shares.

@@ -1,28 +1,124 @@
-//! Which target a client sticks to: the cookie that says so (ALB: `AWSALB`, and `AWSALBCORS` for
-//! requests from other sites).
+//! Which target a client sticks to: the cookies that say so.
 //!
-//! [`Visit::read`] finds out what a client's cookies say for one target group, [`Visit::write`] what
-//! the response tells it. A target is known by a [`tag`] of its identity; nothing here knows targets.
+//! | who sticks | cookies | file |
+//! | --- | --- | --- |
+//! | to a target, for a time (ALB: `lb_cookie`) | `AWSALB`, `AWSALBCORS` | `lb_cookie` |
+//! | to a target, beside a cookie of the application (ALB: `app_cookie`) | `AWSALBAPP-0` to `-3` | `app_cookie` |
+//! | to one of several groups (ALB: `TargetGroupStickinessConfig`) | `AWSALBTG`, `AWSALBTGCORS` | `group_cookie` |
+//! | to an instance of a Classic load balancer | `AWSELB`, `AWSELBCORS` | `classic` |
 //!
-//! One cookie serves all groups of a load balancer: it remembers the last four, so that a site whose
-//! paths lead to several groups sticks in each. Its `Expires` is always 7 days away; the duration
-//! that is set is checked inside, and counts from the last response. What cannot be opened, is too
-//! old, or was made by another load balancer is as if it were not there.
+//! A [`Policy`] says how the clients of a target group stick; [`Visit::read`] finds out what a
+//! client's cookies say, [`Visit::write`] what the response tells it. [`GroupVisit`] does the same
+//! for groups. A target is known by a [`tag`] of its identity; nothing here knows targets.
+//!
+//! One cookie serves several groups of a load balancer: it remembers the last ones, so that a site
+//! whose paths lead to several groups sticks in each. What cannot be opened, is too old, or was made
+//! by another load balancer is as if it were not there.
 
+mod app_cookie;
+mod classic;
+mod cookies;
+mod group_cookie;
+mod lb_cookie;
+mod slots;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use memchr::memchr_iter;
-
 use crate::keyring::{Keyring, Purpose};
+use slots::Slot;
 
-/// How long a browser keeps the cookie.
+pub use app_cookie::takes_same_site_none;
+pub use cookies::sets;
+pub use group_cookie::{GroupChoice, GroupVisit};
+
+/// How long a browser keeps a cookie of ALB's: neither less nor more.
 const EXPIRES: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// How many groups a cookie remembers.
-const SLOTS: usize = 4;
+/// How the clients of a target group stick to their targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Policy {
+    /// For so long after the last response (ALB: `lb_cookie`).
+    Balancer {
+        /// 1 s to 7 days.
+        duration: Duration,
+    },
+    /// While the client brings the application's cookie, too, and for so long after the last
+    /// response (ALB: `app_cookie`).
+    Application {
+        /// The name of the application's cookie.
+        cookie: Arc<str>,
+        /// 1 s to 7 days.
+        duration: Duration,
+    },
+    /// For as long as the client keeps the cookie (Classic: `LBCookieStickinessPolicy`).
+    Classic {
+        /// How long it is told to, from the first response on; none means until the browser ends.
+        expires: Option<Duration>,
+    },
+    /// For as long as the client keeps the application's cookie (Classic:
+    /// `AppCookieStickinessPolicy`).
+    ClassicApplication {
+        /// The name of the application's cookie.
+        cookie: Arc<str>,
+    },
+}
 
-/// A slot: the group's tag, the target's, and when the last response was.
-const SLOT: usize = 8 + 8 + 4;
+impl Policy {
+    /// The application's cookie that it follows.
+    pub fn application_cookie(&self) -> Option<&str> {
+        match self {
+            Self::Application { cookie, .. } | Self::ClassicApplication { cookie } => Some(cookie),
+            Self::Balancer { .. } | Self::Classic { .. } => None,
+        }
+    }
+
+    fn purpose(&self) -> Purpose {
+        match self.application_cookie() {
+            Some(_) => Purpose::ApplicationStickiness,
+            None => Purpose::Stickiness,
+        }
+    }
+
+    /// After which time without a response the balancer forgets; a Classic one leaves that to the
+    /// client, so nothing but the age of the key sets a limit.
+    fn duration(&self) -> Duration {
+        match self {
+            Self::Balancer { duration } | Self::Application { duration, .. } => *duration,
+            Self::Classic { .. } | Self::ClassicApplication { .. } => Duration::MAX,
+        }
+    }
+
+    /// How many groups a cookie remembers.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Application { .. } => app_cookie::GROUPS,
+            Self::Balancer { .. } | Self::Classic { .. } | Self::ClassicApplication { .. } => {
+                slots::FEWEST
+            }
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    /// Such as `AWSALB for 1day`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let span = |time: &Duration| humantime::format_duration(*time);
+        match self {
+            Self::Balancer { duration } => write!(f, "AWSALB for {}", span(duration)),
+            Self::Application { cookie, duration } => {
+                write!(f, "{cookie} with AWSALBAPP for {}", span(duration))
+            }
+            Self::Classic { expires: None } => f.write_str("AWSELB until the browser ends"),
+            Self::Classic {
+                expires: Some(time),
+            } => write!(f, "AWSELB for {}", span(time)),
+            Self::ClassicApplication { cookie } => write!(f, "{cookie} with AWSELB"),
+        }
+    }
+}
 
 /// A number for an identity: the same in every process.
 pub fn tag(parts: &[&[u8]]) -> u64 {
@@ -36,11 +132,32 @@ pub fn tag(parts: &[&[u8]]) -> u64 {
     first.map_or(0, |first| u64::from_be_bytes(*first))
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Slot {
-    group: u64,
-    target: u64,
-    at: u32,
+/// Who reads and writes: the keys, the load balancer's name, and when the request came.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'s> {
+    /// The keys of the cookies.
+    pub keyring: &'s Keyring,
+    /// The load balancer: its cookies open for nobody else.
+    pub load_balancer: &'s str,
+    /// The time by the calendar.
+    pub now: SystemTime,
+}
+
+impl Scene<'_> {
+    fn open(&self, purpose: Purpose, text: &[u8]) -> Option<Vec<u8>> {
+        let context = self.load_balancer.as_bytes();
+        self.keyring.open(purpose, context, text)
+    }
+
+    /// The sealed text, unless there is no key.
+    fn seal(&self, purpose: Purpose, plain: &[u8]) -> Option<Vec<u8>> {
+        let mut text = Vec::with_capacity(192);
+        let context = self.load_balancer.as_bytes();
+        let sealed = self
+            .keyring
+            .seal(&mut text, purpose, context, plain, self.now);
+        sealed.then_some(text)
+    }
 }
 
 /// What a client brought, for a request to one group.
@@ -50,35 +167,63 @@ pub struct Visit {
     /// The last first; those of other groups only.
     others: Vec<Slot>,
     target: Option<u64>,
+    /// How many cookies the balancer's text came in.
+    shards: usize,
+}
+
+/// What a response says that matters here.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Response<'r> {
+    /// The last `Set-Cookie` of the target that sets the application's cookie.
+    pub set_cookie: Option<&'r [u8]>,
+    /// Whether the client wants `SameSite=None; Secure`, and takes it.
+    pub is_cross_site: bool,
 }
 
 impl Visit {
-    /// What the `Cookie` fields of a request say. `context` is the load balancer's name.
+    /// What the `Cookie` fields of a request say, for the group with this tag.
     pub fn read<'c>(
-        keyring: &Keyring,
-        context: &str,
-        (group, duration): (u64, Duration),
-        cookies: impl Iterator<Item = &'c [u8]>,
-        now: SystemTime,
+        policy: &Policy,
+        group: u64,
+        fields: impl Iterator<Item = &'c [u8]> + Clone,
+        scene: Scene<'_>,
     ) -> Self {
         let mut visit = Self {
             group,
             others: Vec::new(),
             target: None,
+            shards: 0,
         };
-        let Some(value) = value(cookies) else {
-            return visit;
+        let purpose = policy.purpose();
+        let open = |text: Option<Cow<'_, [u8]>>| {
+            let plain = text.and_then(|text| scene.open(purpose, &text));
+            plain.map_or_else(Vec::new, |plain| slots::read(&plain))
         };
-        let opened = keyring.open(Purpose::Stickiness, context.as_bytes(), value);
-        let now = seconds(now);
-        for slot in opened.iter().flat_map(|bytes| slots(bytes)) {
-            let age = u64::from(now.saturating_sub(slot.at));
+        let slots = match policy {
+            Policy::Balancer { .. } => open(lb_cookie::text(fields.clone()).map(Cow::Borrowed)),
+            Policy::Application { .. } => {
+                let (text, shards) = app_cookie::text(fields.clone());
+                visit.shards = shards;
+                open(text)
+            }
+            Policy::Classic { .. } | Policy::ClassicApplication { .. } => {
+                let texts = classic::texts(fields.clone());
+                let several = texts.map(|text| open(Some(Cow::Borrowed(text))));
+                slots::newest(several, group)
+            }
+        };
+        let (now, longest) = (seconds(scene.now), policy.duration());
+        let mut target = None;
+        for slot in slots {
             if slot.group != group {
                 visit.others.push(slot);
-            } else if Duration::from_secs(age) < duration {
-                visit.target = Some(slot.target);
+            } else if slot.age(now) < longest {
+                target = Some(slot.target);
             }
         }
+        // An application's cookie that the client has lost, or never had, ends its session.
+        let name = policy.application_cookie();
+        visit.target = target.filter(|_| name.is_none_or(|name| cookies::has(fields, name)));
         visit
     }
 
@@ -87,67 +232,49 @@ impl Visit {
         self.target
     }
 
-    /// The two `Set-Cookie` fields of the response of a target.
-    pub fn write(&self, keyring: &Keyring, context: &str, target: u64, now: SystemTime) -> Vec<u8> {
-        let mut plain = [0; SLOTS * SLOT];
+    /// The `Set-Cookie` fields of the response of a target.
+    pub fn write(
+        &self,
+        policy: &Policy,
+        target: u64,
+        response: Response<'_>,
+        scene: Scene<'_>,
+    ) -> Vec<u8> {
+        let (goes_on, moves) = (self.target.is_some(), self.target != Some(target));
+        let is_due = match policy {
+            Policy::Balancer { .. } => true,
+            Policy::Application { .. } => response.set_cookie.is_some() || goes_on,
+            Policy::Classic { .. } => moves,
+            Policy::ClassicApplication { .. } => {
+                response.set_cookie.is_some_and(classic::is_followed) || goes_on && moves
+            }
+        };
+        if !is_due {
+            return Vec::new();
+        }
         let own = Slot {
             group: self.group,
             target,
-            at: seconds(now),
+            at: seconds(scene.now),
         };
-        let slots = std::iter::once(&own).chain(&self.others);
-        for (place, slot) in plain.chunks_exact_mut(SLOT).zip(slots) {
-            place[..8].copy_from_slice(&slot.group.to_be_bytes());
-            place[8..16].copy_from_slice(&slot.target.to_be_bytes());
-            place[16..].copy_from_slice(&slot.at.to_be_bytes());
-        }
-        let mut value = Vec::with_capacity(192);
-        let context = context.as_bytes();
-        if !keyring.seal(&mut value, Purpose::Stickiness, context, &plain, now) {
+        let plain = slots::write(own, &self.others, policy.memory());
+        let Some(text) = scene.seal(policy.purpose(), &plain) else {
             return Vec::new();
-        }
-        let expires = httpdate::fmt_http_date(now + EXPIRES);
+        };
         let mut out = Vec::with_capacity(512);
-        for (name, more) in [("AWSALB", ""), ("AWSALBCORS", "; SameSite=None; Secure")] {
-            out.extend_from_slice(b"Set-Cookie: ");
-            out.extend_from_slice(name.as_bytes());
-            out.push(b'=');
-            out.extend_from_slice(&value);
-            let rest = format!("; Expires={expires}; Path=/{more}\r\n");
-            out.extend_from_slice(rest.as_bytes());
+        match policy {
+            Policy::Balancer { .. } => lb_cookie::write(&mut out, &text, scene.now),
+            Policy::Application { .. } => {
+                let cross_site = response.is_cross_site;
+                app_cookie::write(&mut out, &text, self.shards, cross_site, scene.now);
+            }
+            Policy::Classic { expires } => classic::write(&mut out, &text, *expires),
+            Policy::ClassicApplication { .. } => {
+                classic::follow(&mut out, &text, response.set_cookie);
+            }
         }
         out
     }
-}
-
-/// The value of the first `AWSALB` cookie, else of the first `AWSALBCORS`: one is opened, however
-/// many there are.
-fn value<'c>(cookies: impl Iterator<Item = &'c [u8]>) -> Option<&'c [u8]> {
-    let mut other = None;
-    for field in cookies {
-        let mut start = 0;
-        for end in memchr_iter(b';', field).chain([field.len()]) {
-            let pair = field[start..end].trim_ascii();
-            start = end + 1;
-            if let Some(value) = pair.strip_prefix(b"AWSALB=") {
-                return Some(value);
-            }
-            if other.is_none() {
-                other = pair.strip_prefix(b"AWSALBCORS=");
-            }
-        }
-    }
-    other
-}
-
-fn slots(bytes: &[u8]) -> impl Iterator<Item = Slot> {
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
-    let slots = bytes.chunks_exact(SLOT).map(move |slot| Slot {
-        group: number(&slot[..8]),
-        target: number(&slot[8..16]),
-        at: number(&slot[16..]) as u32,
-    });
-    slots.filter(|slot| slot.at > 0)
 }
 
 fn seconds(time: SystemTime) -> u32 {
@@ -156,95 +283,4 @@ fn seconds(time: SystemTime) -> u32 {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
-mod tests {
-    use super::*;
-
-    const DAY: Duration = Duration::from_secs(24 * 3600);
-
-    fn start() -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(1_800_000_000)
-    }
-
-    fn keyring() -> Keyring {
-        Keyring::new(Keyring::prepare(crate::keyring::Settings::default(), start()).unwrap())
-    }
-
-    fn read(ring: &Keyring, group: u64, cookie: &[u8], now: SystemTime) -> Visit {
-        Visit::read(ring, "lb", (group, DAY), [cookie].into_iter(), now)
-    }
-
-    /// The cookie `name=value` that a browser keeps of a response.
-    fn kept(fields: &[u8], line: usize) -> Vec<u8> {
-        let text = std::str::from_utf8(fields).unwrap();
-        let line = text.lines().nth(line).unwrap();
-        let pair = line.strip_prefix("Set-Cookie: ").unwrap();
-        pair.split(';').next().unwrap().as_bytes().to_vec()
-    }
-
-    #[test]
-    fn a_response_sets_both_cookies_for_seven_days() {
-        let ring = keyring();
-        let fields = read(&ring, 1, b"", start()).write(&ring, "lb", 7, start());
-        let text = String::from_utf8(fields).unwrap();
-        let lines: Vec<&str> = text.lines().collect();
-        let expires = "; Expires=Fri, 22 Jan 2027 08:00:00 GMT; Path=/";
-        assert!(lines[0].starts_with("Set-Cookie: AWSALB="), "{text}");
-        assert!(lines[0].ends_with(expires), "{text}");
-        assert!(lines[1].starts_with("Set-Cookie: AWSALBCORS="), "{text}");
-        assert!(
-            lines[1].ends_with(&format!("{expires}; SameSite=None; Secure")),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_client_that_brings_either_cookie_sticks_for_the_duration() {
-        let ring = keyring();
-        let fields = read(&ring, 1, b"", start()).write(&ring, "lb", 7, start());
-        for line in [0, 1] {
-            let cookie = [b"a=b; ", kept(&fields, line).as_slice(), b";c=d"].concat();
-            let just = start() + DAY - Duration::from_secs(1);
-            assert_eq!(read(&ring, 1, &cookie, just).target(), Some(7));
-            assert_eq!(read(&ring, 1, &cookie, start() + DAY).target(), None);
-        }
-    }
-
-    #[test]
-    fn one_cookie_serves_four_groups() {
-        let ring = keyring();
-        let mut cookie = Vec::new();
-        for group in 1..=5 {
-            let visit = read(&ring, group, &cookie, start());
-            cookie = kept(&visit.write(&ring, "lb", group * 10, start()), 0);
-        }
-        let targets = [1, 2, 3, 4, 5].map(|group| read(&ring, group, &cookie, start()).target());
-        assert_eq!(targets, [None, Some(20), Some(30), Some(40), Some(50)]);
-    }
-
-    #[test]
-    fn a_tampered_or_foreign_cookie_is_as_if_it_were_not_there() {
-        let ring = keyring();
-        let fields = read(&ring, 1, b"", start()).write(&ring, "lb", 7, start());
-        let cookie = kept(&fields, 0);
-        let mut forged = cookie.clone();
-        forged[20] ^= 1;
-        for bad in [forged.as_slice(), b"AWSALB=", b"AWSALB=%41", b"AWSALBTG=x"] {
-            assert_eq!(read(&ring, 1, bad, start()).target(), None);
-        }
-        let other = Visit::read(&ring, "other", (1, DAY), [&*cookie].into_iter(), start());
-        assert_eq!(other.target(), None);
-        assert_eq!(read(&keyring(), 1, &cookie, start()).target(), None);
-    }
-
-    #[test]
-    fn a_field_full_of_cookies_is_read_once_and_one_is_opened() {
-        let ring = keyring();
-        let fields = read(&ring, 1, b"", start()).write(&ring, "lb", 7, start());
-        let mut cookie = b"x=y; ".repeat(13_000);
-        cookie.extend_from_slice(&kept(&fields, 0));
-        assert_eq!(read(&ring, 1, &cookie, start()).target(), Some(7));
-        let shadowed = [b"AWSALB=x; ".as_slice(), &cookie].concat();
-        assert_eq!(read(&ring, 1, &shadowed, start()).target(), None);
-    }
-}
+mod sample;

@@ -51,6 +51,7 @@ pub use switch::SwitchError;
 pub use zonal_shift::{AdministrativeOverride, ZonalShift};
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 
+use crate::stickiness;
 use crate::target::{
     HealthReason, Lease, ProbeRecord, Target, TargetHealth, TargetKey, Thresholds, Transition, Zone,
 };
@@ -76,6 +77,8 @@ pub struct TargetGroup {
     settings: Settings,
     scope: Scope,
     targets: Vec<Arc<Target>>,
+    /// What cookies call the group.
+    tag: u64,
     by_key: HashMap<TargetKey, usize>,
     /// Made when a cookie first asks for it.
     by_tag: OnceLock<HashMap<u64, usize>>,
@@ -125,6 +128,7 @@ impl TargetGroup {
         let eligible = Eligible::build(&settings, &scope, &in_turn, &state, now);
         Self {
             number: last.map_or(0, |last| last.number) + 1,
+            tag: stickiness::tag(&[settings.name.as_bytes()]),
             settings,
             scope,
             targets,

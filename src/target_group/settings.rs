@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{ActiveStandby, Failover, ZoneWeights};
 use crate::balance::Algorithm;
 use crate::proxy_protocol::Version;
+use crate::stickiness;
 
 /// The settings of a target group, checked.
 #[derive(Clone, Debug)]
@@ -34,8 +35,8 @@ pub struct Settings {
     /// How long the share of a target that has turned healthy takes to rise to its full weight;
     /// none means that it takes all at once. Not with algorithms other than round robin.
     pub slow_start: Option<Duration>,
-    /// How long after its last response a client stays with its target; none is not at all.
-    pub stickiness: Option<Duration>,
+    /// How a client stays with its target; none is not at all.
+    pub stickiness: Option<stickiness::Policy>,
     /// How long connecting to a target may take.
     pub connect_timeout: Duration,
     /// How long a target may take to begin its response, and to go on with it; none means as long

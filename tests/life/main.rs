@@ -24,3 +24,6 @@ mod scene;
 mod shutdown;
 mod start;
 mod sticky;
+mod sticky_application;
+mod sticky_classic;
+mod sticky_groups;

@@ -32,6 +32,7 @@ pub(crate) const UNPROBED: &str = "health_check = { enabled = false }";
 /// * `/half`: the first half of a response, and the second one once the gate is open;
 /// * `/endless`: a body that goes on for as long as somebody takes it;
 /// * `/socket`: switches protocols, then sends back what it gets;
+/// * `/login`: the same as all else, and sets the application's cookie `session`;
 /// * all else: 200 with its name and the length of the request's body.
 pub(crate) struct Site {
     pub(crate) name: &'static str,
@@ -134,7 +135,12 @@ impl Script {
                 }
                 let text = format!("{} {}", self.name, request.body.len());
                 let length = text.len();
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{text}");
+                let cookie = match path {
+                    "/login" => "Set-Cookie: session=1; Path=/; HttpOnly\r\n",
+                    _ => "",
+                };
+                let head =
+                    format!("HTTP/1.1 200 OK\r\n{cookie}Content-Length: {length}\r\n\r\n{text}");
                 wire.try_send(head).await.ok()?;
             }
         }

@@ -9,24 +9,28 @@ const STICKY: &str = "stickiness = { enabled = true }\n\
      health_check = { path = \"/probe\", interval = \"200ms\", timeout = \"190ms\" }";
 
 /// The `Set-Cookie` fields of a response.
-fn set_cookies(response: &Message) -> Vec<String> {
+pub(crate) fn set_cookies(response: &Message) -> Vec<String> {
     let values = response.values("Set-Cookie").into_iter();
     values.map(str::to_owned).collect()
 }
 
 /// What a browser sends back of a response.
-fn kept(response: &Message) -> String {
+pub(crate) fn kept(response: &Message) -> String {
     let cookies = set_cookies(response);
     let pairs = cookies.iter().filter_map(|cookie| cookie.split(';').next());
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-async fn ask(client: &mut Client, cookie: &str) -> Message {
-    let request = format!("GET / HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n");
-    client.ask(request).await
+pub(crate) async fn ask(client: &mut Client, cookie: &str) -> Message {
+    ask_for(client, "/", cookie).await
 }
 
-async fn three() -> [Site; 3] {
+pub(crate) async fn ask_for(client: &mut Client, path: &str, cookie: &str) -> Message {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n");
+    client.ask(head).await
+}
+
+pub(crate) async fn three() -> [Site; 3] {
     [
         Site::start("a").await,
         Site::start("b").await,
@@ -141,4 +145,106 @@ async fn a_client_stays_over_a_restart_where_keys_are_kept() {
     let again = ask(&mut client, &kept(&first)).await;
     assert_eq!(who(&again), who(&first));
     assert_eq!(after.metric("elbow_non_sticky_requests_total"), 0.0);
+}
+
+#[tokio::test]
+async fn every_node_with_the_same_secret_understands_the_cookies_of_the_others() {
+    let [a, b, c] = three().await;
+    let folder = tempfile::tempdir().unwrap();
+    let secret = folder.path().join("secret");
+    std::fs::write(&secret, "0123456789abcdef0123456789abcdef").unwrap();
+    let keys = format!(
+        "cookie_keys.secret_file = {:?}\n",
+        secret.display().to_string()
+    );
+    let text = keys + &one_group(&[&a, &b, &c], STICKY);
+    let (one, other) = (Elbow::start(&text).await, Elbow::start(&text).await);
+    for node in [&one, &other] {
+        Group(node, "group").expect_healthy(&[&a, &b, &c]).await;
+    }
+    let mut client = Client::connect(one.address()).await;
+    let mut elsewhere = Client::connect(other.address()).await;
+    for _ in 0..6 {
+        let here = client.get("/").await;
+        let there = ask(&mut elsewhere, &kept(&here)).await;
+        assert_eq!(who(&there), who(&here));
+        let back = ask(&mut client, &kept(&there)).await;
+        assert_eq!(who(&back), who(&here));
+    }
+    assert_eq!(other.metric("elbow_non_sticky_requests_total"), 0.0);
+}
+
+#[tokio::test]
+async fn a_client_of_a_draining_target_gets_another_and_stays_there() {
+    let [a, b, c] = three().await;
+    let elbow = Elbow::start(&one_group(&[&a, &b, &c], STICKY)).await;
+    let targets = Group(&elbow, "group");
+    targets.expect_healthy(&[&a, &b, &c]).await;
+    let mut client = Client::connect(elbow.address()).await;
+    let first = client.get("/").await;
+    let (name, path) = (who(&first), "/target-groups/group/targets");
+    let mut admin = Client::connect(elbow.admin()).await;
+    assert_eq!(
+        admin.post(&format!("{path}/{name}/drain")).await.status(),
+        200
+    );
+    let second = ask(&mut client, &kept(&first)).await;
+    assert!(who(&second) != name && second.status() == 200);
+    assert_eq!(
+        admin.post(&format!("{path}/{name}/undrain")).await.status(),
+        200
+    );
+    let site = [&a, &b, &c].into_iter().find(|site| site.name == name);
+    targets.expect_healthy(&[site.unwrap()]).await;
+    assert_eq!(who(&ask(&mut client, &kept(&second)).await), who(&second));
+    // The cookie of before leads to the first target still, now that it is back.
+    assert_eq!(who(&ask(&mut client, &kept(&first)).await), name);
+}
+
+#[tokio::test]
+async fn when_all_are_unhealthy_a_sticky_request_is_served_by_the_next_one() {
+    let [a, b, c] = three().await;
+    let elbow = Elbow::start(&one_group(&[&a, &b, &c], STICKY)).await;
+    let targets = Group(&elbow, "group");
+    targets.expect_healthy(&[&a, &b, &c]).await;
+    let mut client = Client::connect(elbow.address()).await;
+    let mut last = client.get("/").await;
+    for site in [&a, &b, &c] {
+        site.judge([503]);
+    }
+    for site in [&a, &b, &c] {
+        targets.expect(site.name, TargetHealth::Unhealthy).await;
+    }
+    let mut answers = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        last = ask(&mut client, &kept(&last)).await;
+        assert_eq!(last.status(), 200);
+        answers.insert(who(&last));
+    }
+    assert_eq!(answers.len(), 3, "an unhealthy target keeps nobody");
+    assert_eq!(elbow.metric("elbow_non_sticky_requests_total"), 4.0);
+}
+
+#[tokio::test]
+async fn a_target_of_weight_0_keeps_the_clients_that_it_has_and_gets_no_new_ones() {
+    let [a, b, _] = three().await;
+    let with_weight = |weight: u32| {
+        let mut text = listening(0, "{ forward = \"group\" }");
+        let entries = [a.entry(&format!(", weight = {weight}")), b.entry("")];
+        group(&mut text, "group", STICKY, &entries);
+        text
+    };
+    let elbow = Elbow::start_from_file(&with_weight(1)).await;
+    Group(&elbow, "group").expect_healthy(&[&a, &b]).await;
+    let mut client = Client::connect(elbow.address()).await;
+    let mut first = client.get("/").await;
+    if who(&first) == "b" {
+        first = client.get("/").await;
+    }
+    assert_eq!(who(&first), "a");
+    elbow.apply(&with_weight(0)).await.unwrap();
+    for _ in 0..4 {
+        assert_eq!(who(&ask(&mut client, &kept(&first)).await), "a");
+        assert_eq!(who(&client.get("/").await), "b");
+    }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AuthenticateOidc, JwtValidation};
+use super::{AuthenticateOidc, GroupStickiness, JwtValidation};
 
 /// Exactly one of the actions.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -21,7 +21,7 @@ pub struct Action {
     pub fixed_response: Option<FixedResponse>,
 }
 
-/// Where to forward: `"group"`, or up to five `{ group, weight }`.
+/// Where to forward: `"group"`, or up to five `{ group, weight }`, or these as `groups` with `stickiness`.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Forward {
@@ -29,6 +29,30 @@ pub enum Forward {
     Group(String),
     /// A share to each.
     Weighted(Vec<WeightedGroup>),
+    /// The same, with more to say.
+    Config(ForwardConfig),
+}
+
+/// Several groups to forward to, and whether clients stay with theirs (ALB: ForwardConfig).
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForwardConfig {
+    /// The groups, each with its share.
+    pub groups: Vec<WeightedGroup>,
+    /// Whether a client stays with its group.
+    #[serde(default)]
+    pub stickiness: GroupStickiness,
+}
+
+impl Forward {
+    /// The groups of several; none where one is named alone.
+    pub fn shares(&self) -> &[WeightedGroup] {
+        match self {
+            Self::Group(_) => &[],
+            Self::Weighted(groups) => groups,
+            Self::Config(config) => &config.groups,
+        }
+    }
 }
 
 /// One of several groups to forward to.

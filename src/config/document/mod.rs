@@ -30,7 +30,7 @@ mod trust_store;
 mod trusted_proxies;
 
 pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
-pub use action::{Action, FixedResponse, Forward, Redirect, WeightedGroup};
+pub use action::{Action, FixedResponse, Forward, ForwardConfig, Redirect, WeightedGroup};
 pub use active_standby::{ActiveStandby, FailBack};
 pub use authenticate::{
     AdditionalClaim, AdditionalClaimFormat, AuthenticateOidc, JwtValidation,
@@ -46,7 +46,7 @@ pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, LoadBalancerType, Node, NormalizePath,
 };
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
-pub use stickiness::Stickiness;
+pub use stickiness::{GroupStickiness, Stickiness, StickinessType};
 pub use target_group::{
     Algorithm, Connections, CrossZone, FromLoadBalancer, ProtocolVersion, Target, TargetGroup,
     TargetProtocol, ZoneWeight,

@@ -12,6 +12,7 @@ mod relay;
 mod right;
 mod rule;
 mod shape;
+mod stickiness;
 mod target_group;
 mod tls;
 mod trust_stores;

@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::examples::{FULL, full_with_absent_settings};
-use crate::config::{ForwardedFor, ValidAction, ValidConfig, check_text, parse, schema, validate};
+use crate::config::{
+    ForwardedFor, ValidAction, ValidConfig, ValidForward, check_text, parse, schema, validate,
+};
 use crate::routing::Condition;
 use crate::target::TargetAddress;
 use crate::target_group::{HealthCheck, ProbeProtocol, ZonePolicy};
@@ -90,7 +92,10 @@ fn the_full_example_becomes_what_it_says() {
     assert_eq!(balancer.attributes.max_connections, Some(10_000));
     let listener = &balancer.listeners[0];
     let to = |names: [(&str, u32); 1]| names.map(|(name, weight)| (Arc::from(name), weight));
-    let default = ValidAction::Forward(to([("shop-blue", 1)]).to_vec());
+    let default = ValidAction::Forward(ValidForward {
+        groups: to([("shop-blue", 1)]).to_vec(),
+        stickiness: None,
+    });
     assert_eq!(*listener.rules.default_action(), default);
     let priorities: Vec<u32> = listener
         .rules
@@ -98,14 +103,14 @@ fn the_full_example_becomes_what_it_says() {
         .iter()
         .map(|rule| rule.priority())
         .collect();
-    assert_eq!(priorities, [10, 20, 30, 40]);
+    assert_eq!(priorities, [10, 20, 30, 40, 50]);
     let rules = listener.rules.rules();
-    assert!(matches!(rules[0].action(), ValidAction::Forward(shares) if shares[0].1 == 90));
+    assert!(matches!(rules[0].action(), ValidAction::Forward(to) if to.groups[0].1 == 90));
     assert!(matches!(rules[1].action(), ValidAction::Redirect(_)));
     assert!(matches!(rules[2].action(), ValidAction::FixedResponse(_)));
     assert_eq!(rules[2].conditions().len(), 2);
     assert!(rules[3].conditions().iter().all(Condition::is_regex));
-    let transforms = rules[3].transforms().unwrap();
+    let transforms = rules[4].transforms().unwrap();
     assert!(transforms.host_header.is_some() && transforms.url.is_some());
     let group = &config.target_groups[0];
     assert!(matches!(group.settings.zones, ZonePolicy::Weighted(_)));

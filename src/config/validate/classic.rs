@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::report::Report;
 use crate::config::document::{
-    Algorithm, Forward, Listener, LoadBalancer, LoadBalancerType, ProtocolVersion, TargetGroup,
+    Algorithm, Listener, LoadBalancer, LoadBalancerType, ProtocolVersion, TargetGroup,
 };
 use crate::config::path::Path;
 
@@ -27,10 +27,11 @@ fn one(listener: &Listener, path: &Path<'_>, report: &mut Report<'_>) {
         report.refuse(path.key("rule"), message, HELP);
     }
     let default = path.key("default");
+    let forward = listener.default.forward.as_ref();
     if listener.default.redirect.is_some() || listener.default.fixed_response.is_some() {
         let message = "a classic load balancer answers nothing by itself";
         report.refuse(default, message, HELP);
-    } else if matches!(&listener.default.forward, Some(Forward::Weighted(to)) if to.len() > 1) {
+    } else if forward.is_some_and(|forward| forward.shares().len() > 1) {
         let message = "a classic load balancer forwards to one target group";
         report.refuse(default, message, HELP);
     }

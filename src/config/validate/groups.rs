@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::report::Report;
-use crate::config::document::TargetGroup;
+use crate::config::document::{StickinessType, TargetGroup};
 use crate::config::path::Path;
 use crate::config::suggest::{listed, nearest};
 use crate::config::validate::target_group::protocol;
@@ -17,7 +17,7 @@ pub(super) struct Groups<'a> {
 
 struct Group {
     name: Arc<str>,
-    sticky: bool,
+    stickiness: Option<StickinessType>,
     protocol: TargetProtocol,
     users: Vec<User>,
 }
@@ -39,7 +39,7 @@ impl<'a> Groups<'a> {
             let name = group.name.as_str();
             let group = Group {
                 name: name.into(),
-                sticky: group.stickiness.enabled,
+                stickiness: group.stickiness.enabled.then_some(group.stickiness.kind),
                 protocol: protocol(group),
                 users: Vec::new(),
             };
@@ -55,9 +55,9 @@ impl<'a> Groups<'a> {
         self.groups.get(group)?.users.first()
     }
 
-    /// Whether clients stay with the targets of a group.
-    pub(super) fn is_sticky(&self, group: &str) -> bool {
-        self.groups.get(group).is_some_and(|group| group.sticky)
+    /// What clients stay with the targets of a group by, if they do.
+    pub(super) fn stickiness(&self, group: &str) -> Option<StickinessType> {
+        self.groups.get(group)?.stickiness
     }
 
     /// Notes that `user` forwards to `group`; reports a group that does not exist, or that belongs

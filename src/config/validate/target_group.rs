@@ -70,7 +70,12 @@ fn one(
     for_its_protocol(group, path, report);
     let zones = zone_policy::validate(group, &surroundings, path, report);
     let active_standby = active_standby::validate(group, zones.as_ref(), path, report);
-    let stickiness = stickiness::validate(group, (protocol(group), zones.as_ref()), path, report);
+    let nature = stickiness::Nature {
+        is_classic,
+        protocol: protocol(group),
+        zones: zones.as_ref(),
+    };
+    let stickiness = stickiness::validate(group, &nature, path, report);
     let failover = target_group_health::validate(group, path, report);
     let health_check = health_check::validate(group, is_classic, path, report);
     let registrations = target::validate(group, &surroundings, zones.as_ref(), path, report);
