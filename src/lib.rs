@@ -112,6 +112,10 @@
 //! * HTTP/2 is the `h2` crate's, HTTP/3 is `quinn`'s and `h3`'s. Whatever version a head came in, it is kept as bytes in the form of
 //!   HTTP/1.1, with an index: rules, header fields, logs and refusals exist once. Bodies are content
 //!   in a buffer between a `BodyReader` and a `BodyWriter`, so any client meets any target.
+//! * What a client sends on HTTP/2 that asks for nothing is counted before `h2` sees it, against
+//!   limits that are constants (`proxy::http2::flood` has them with their reasons): an honest client
+//!   never meets one, and whoever could tune one would have to know the attack. A response of which
+//!   less than 1 KiB is taken within the idle timeout is given up, in any version of HTTP.
 //! * A request that departs from the grammar is classified as AWS's desync mitigation does, and what
 //!   a mode lets through is said anew in its strict form before anything else looks at it: no rule
 //!   and no target ever sees bytes that have two readings (`proxy::desync`, `http1::rewrite`).

@@ -183,6 +183,7 @@ mod tests {
         node.response(302).inc();
         node.error("no_healthy_target");
         node.non_compliant("Acceptable", "SpaceInUri");
+        node.http2_flood("Ping");
         node.tls_negotiation_error("timeout");
         node.tls_handshake("TLSv1.3", true);
         let group = metrics.group("wp-elb", "wordpress", &[Some("a"), Some("b")]);

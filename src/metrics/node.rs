@@ -56,6 +56,7 @@ pub struct NodeMetrics {
     errors: Mutex<Vec<(&'static str, IntCounter)>>,
     proxy_protocol_errors: Mutex<Vec<(&'static str, IntCounter)>>,
     non_compliant: Mutex<Vec<(&'static str, IntCounter)>>,
+    http2_floods: Mutex<Vec<(&'static str, IntCounter)>>,
     tls_errors: Mutex<Vec<(&'static str, IntCounter)>>,
     tls_handshakes: [OnceLock<IntCounter>; 4],
     families: Families,
@@ -87,6 +88,7 @@ impl NodeMetrics {
             errors: Mutex::default(),
             proxy_protocol_errors: Mutex::default(),
             non_compliant: Mutex::default(),
+            http2_floods: Mutex::default(),
             tls_errors: Mutex::default(),
             tls_handshakes: Default::default(),
             families: families.clone(),
@@ -122,6 +124,11 @@ impl NodeMetrics {
     pub fn proxy_protocol_error(&self, reason: &'static str) {
         let family = &self.families.proxy_protocol_errors;
         self.count(&self.proxy_protocol_errors, family, &[reason]);
+    }
+
+    /// Counts one connection that was ended for a flood of this kind, a word of an enum. Takes a lock.
+    pub fn http2_flood(&self, kind: &'static str) {
+        self.count(&self.http2_floods, &self.families.http2_floods, &[kind]);
     }
 
     /// Counts one TLS handshake that did not succeed, by its cause, a word of an enum. Takes a lock.
@@ -234,6 +241,7 @@ pub(super) struct Families {
     app_cookie_non_sticky_requests: IntCounterVec,
     invalid_headers: IntCounterVec,
     non_compliant: IntCounterVec,
+    http2_floods: IntCounterVec,
     responses: IntCounterVec,
     errors: IntCounterVec,
     proxy_protocol_errors: IntCounterVec,
@@ -347,6 +355,11 @@ impl Families {
                 "Requests that the load balancer answered with an error, and connections that it did not \
                  forward or that did not end in order, by reason.",
                 &["reason"],
+            )?,
+            http2_floods: r.counter(
+                "elbow_http2_floods_total",
+                "HTTP/2 connections of clients that were ended because they were flooded, by what with.",
+                &["kind"],
             )?,
             tls_errors: r.counter(
                 "elbow_client_tls_negotiation_errors_total",

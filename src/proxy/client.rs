@@ -28,6 +28,8 @@ pub(super) struct Client {
     pub(super) wire: Wire,
     pub(super) vigil: Vigil,
     pub(super) stay: Stay,
+    /// Whether it did not go on taking a response.
+    pub(super) stalled: bool,
     /// What came after the last request's end.
     carried: Vec<u8>,
     /// Whether a request has come on this connection.
@@ -117,6 +119,7 @@ impl Client {
             wire,
             vigil: Vigil::default(),
             stay,
+            stalled: false,
             carried: Vec::new(),
             begun: false,
         }
@@ -254,6 +257,11 @@ impl Client {
         told.is_ok_and(|told| told.is_ok())
             .then_some(())
             .ok_or(ProxyError::ClientClosedEarly)
+    }
+
+    /// Whether a final response has been begun on its stream.
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(&self.wire, Wire::Http2(stream) if stream.is_answered())
     }
 
     /// Makes sure that the client does not take the response for complete. On a connection it does not,

@@ -82,6 +82,7 @@ pub struct Proxy {
     challenges: Arc<Challenges>,
     pool: Pool,
     shared: http2::SharedConnections,
+    floods: http2::FloodLog,
     secrets: Secrets,
 }
 
@@ -130,6 +131,7 @@ impl Proxy {
             challenges,
             pool: Pool::default(),
             shared: http2::SharedConnections::default(),
+            floods: http2::FloodLog::default(),
             secrets,
         }
     }
@@ -288,6 +290,7 @@ impl Proxy {
     ) -> After {
         record.failed(error);
         if record.has_status() {
+            client.stalled = matches!(error, ProxyError::ClientTimeout);
             client.cut(record.ends_with_connection);
             return After::Close;
         }

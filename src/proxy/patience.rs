@@ -13,6 +13,9 @@ use crate::target::Lease;
 
 /// How often a wait looks up: a target that is taken out is noticed within this time.
 const TICK: Duration = Duration::from_secs(1);
+/// What a client must take of a response within an idle timeout. A window that it opens by a byte a
+/// minute would keep a target's connection busy for years.
+const LEAST: u64 = 1024;
 
 /// Waits for one target on behalf of one request.
 #[derive(Debug)]
@@ -67,8 +70,8 @@ impl Patience<'_> {
         }
     }
 
-    /// Waits for the client to take a part of the response: as long as `moved` changes, and at most
-    /// `limit` without that.
+    /// Waits for the client to take a part of the response, of which it must take [`LEAST`], or all
+    /// that is left, in each `limit`.
     ///
     /// # Errors
     ///
@@ -83,7 +86,11 @@ impl Patience<'_> {
         let seen = AtomicU64::new(moved.load(Ordering::Relaxed));
         let busy = || {
             let now = moved.load(Ordering::Relaxed);
-            seen.swap(now, Ordering::Relaxed) != now
+            let enough = now - seen.load(Ordering::Relaxed) >= LEAST;
+            if enough {
+                seen.store(now, Ordering::Relaxed);
+            }
+            enough
         };
         let mut patience = Patience {
             vigil: self.vigil,

@@ -33,6 +33,10 @@ pub enum TelemetryError {
     Started,
 }
 
+/// What libraries warn of at every frame of a client's that displeases them, unless [`VARIABLE`] says
+/// otherwise: a client could fill the log. What is worth a line is told by `proxy::http2` itself.
+const MUTED: &str = "h2=error";
+
 /// Starts logging to standard error, at `info` unless [`VARIABLE`] says otherwise.
 ///
 /// # Errors
@@ -56,7 +60,8 @@ pub fn start(form: LogForm) -> Result<(), TelemetryError> {
 /// A filter, or else `info`.
 fn filter(text: Option<&str>) -> Result<EnvFilter, TelemetryError> {
     let filter = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into());
-    Ok(filter.parse(text.unwrap_or_default())?)
+    let text = text.filter(|text| !text.is_empty()).unwrap_or("info");
+    Ok(filter.parse(format!("{MUTED},{text}"))?)
 }
 
 #[cfg(test)]
@@ -66,7 +71,16 @@ mod tests {
 
     #[test]
     fn without_the_variable_the_level_is_info() {
-        assert_eq!(filter(None).unwrap().to_string(), "info");
+        assert_eq!(filter(None).unwrap().to_string(), "h2=error,info");
+    }
+
+    #[test]
+    fn clients_cannot_make_a_library_fill_the_log_unless_it_is_to() {
+        assert_eq!(filter(Some("debug")).unwrap().to_string(), "h2=error,debug");
+        assert_eq!(
+            filter(Some("info,h2=debug")).unwrap().to_string(),
+            "h2=debug,info"
+        );
     }
 
     #[test]

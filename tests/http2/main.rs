@@ -11,4 +11,6 @@
 mod support;
 
 mod clients;
+mod floods;
+mod frames;
 mod targets;

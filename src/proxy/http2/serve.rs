@@ -11,15 +11,17 @@ use h2::ext::Protocol;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
+use parking_lot::Mutex;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::error;
 
 use super::Stream;
-use super::io::Begun;
+use super::census::{Census, Fate};
+use super::flood::Flood;
+use super::io::Watched;
 use crate::config::Attributes;
 use crate::http1::Version;
-use crate::net;
 use crate::proxy::client::{Arrival, Client, Stay};
 use crate::proxy::mapped::{Spoken, request_head};
 use crate::proxy::wire::Wire;
@@ -50,10 +52,9 @@ impl Proxy {
             return;
         };
         let attributes = &view.entrance.load_balancer.attributes;
-        let shaken = timeout(
-            attributes.header_timeout,
-            handshake(first, stream, attributes),
-        );
+        let watched = Watched::new(first, stream);
+        let census = watched.census();
+        let shaken = timeout(attributes.header_timeout, handshake(watched, attributes));
         let Ok(Ok(connection)) = shaken.await else {
             return;
         };
@@ -62,6 +63,7 @@ impl Proxy {
             ends: Arc::new(ends),
             stay,
             view,
+            census,
             streams: JoinSet::new(),
             served: 0,
             parting: false,
@@ -72,10 +74,9 @@ impl Proxy {
 }
 
 async fn handshake(
-    first: Vec<u8>,
-    stream: net::Stream,
+    watched: Watched,
     attributes: &Attributes,
-) -> Result<Connection<Begun, Bytes>, h2::Error> {
+) -> Result<Connection<Watched, Bytes>, h2::Error> {
     let headers = u32::try_from(attributes.limits.headers).unwrap_or(u32::MAX);
     h2::server::Builder::new()
         .max_concurrent_streams(STREAMS)
@@ -84,8 +85,10 @@ async fn handshake(
         .max_send_buffer_size(SEND_BUFFER)
         // h2 counts 32 bytes more for each field than the limit does, which is looked at afterwards.
         .max_header_list_size(headers.saturating_mul(2))
+        // As many as a browser may take back when it leaves a page; others are the census's to count.
+        .max_pending_accept_reset_streams(STREAMS as usize)
         .enable_connect_protocol()
-        .handshake(Begun::new(first, stream))
+        .handshake(watched)
         .await
 }
 
@@ -95,8 +98,10 @@ struct Session {
     ends: Arc<Ends>,
     stay: Stay,
     view: View,
+    /// What the client has sent so far.
+    census: Arc<Mutex<Census>>,
     /// One task a stream: a panic ends its request alone. Dropping the session ends them all.
-    streams: JoinSet<()>,
+    streams: JoinSet<Fate>,
     /// How many requests have come.
     served: u32,
     /// Whether the client has been told to open no more streams.
@@ -113,7 +118,9 @@ struct Session {
 enum Event {
     Request(Request<RecvStream>, SendResponse<Bytes>),
     /// A stream has ended.
-    Served(Result<(), JoinError>),
+    Served(Result<Fate, JoinError>),
+    /// The client has sent too much of something.
+    Flood(Flood),
     /// The connection has served long enough, or is asked to end.
     Over,
     /// The timer has fired.
@@ -123,7 +130,7 @@ enum Event {
 }
 
 impl Session {
-    async fn run(mut self, mut connection: Connection<Begun, Bytes>) {
+    async fn run(mut self, mut connection: Connection<Watched, Bytes>) {
         let stay = self.stay.clone();
         let attributes = self.view.entrance.load_balancer.attributes;
         let mut over = pin!(stay.ends(&attributes));
@@ -140,13 +147,15 @@ impl Session {
                     }
                 }
                 Event::Served(outcome) => {
-                    if outcome.is_err_and(|error| error.is_panic()) {
-                        self.view.entrance.metrics.error("Panicked");
-                        error!("a request ended in a panic; all others go on. Please report it");
-                    }
+                    self.served(outcome);
                     self.rest(timer.as_mut());
                 }
+                Event::Flood(flood) => return self.fend_off(flood, connection).await,
                 Event::Over => self.part(&mut connection, timer.as_mut()),
+                // It would not take a GOAWAY either.
+                Event::Time if self.census.lock().is_stuck(attributes.idle_timeout) => {
+                    return self.note(Flood::WindowStall);
+                }
                 Event::Time if !self.streams.is_empty() => {
                     timer
                         .as_mut()
@@ -161,13 +170,10 @@ impl Session {
                     }
                 }
                 Event::End(error) => {
-                    if error
+                    let flood = error
                         .as_ref()
-                        .is_some_and(|error| error.reason() == Some(Reason::ENHANCE_YOUR_CALM))
-                    {
-                        self.view.entrance.metrics.error("Http2Flood");
-                    }
-                    return;
+                        .and_then(|error| Flood::found_by_h2(error, self.census.lock().named()));
+                    return flood.into_iter().for_each(|flood| self.note(flood));
                 }
             }
         }
@@ -176,12 +182,16 @@ impl Session {
     /// Waits for what happens next. Polling for new streams is what drives all of them.
     async fn next(
         &mut self,
-        connection: &mut Connection<Begun, Bytes>,
+        connection: &mut Connection<Watched, Bytes>,
         mut over: Pin<&mut impl Future<Output = ()>>,
         mut timer: Pin<&mut Sleep>,
     ) -> Event {
         poll_fn(|cx| {
-            if let Poll::Ready(accepted) = connection.poll_accept(cx) {
+            let accepted = connection.poll_accept(cx);
+            if let Some(flood) = self.census.lock().found() {
+                return Poll::Ready(Event::Flood(flood));
+            }
+            if let Poll::Ready(accepted) = accepted {
                 return Poll::Ready(match accepted {
                     Some(Ok((request, respond))) => Event::Request(request, respond),
                     Some(Err(error)) => Event::End(Some(error)),
@@ -221,11 +231,41 @@ impl Session {
             proxy
                 .handle_stream(&mut client, &entrance, &ends, head, arrival)
                 .await;
+            Fate {
+                answered: client.is_answered(),
+                stalled: client.stalled,
+            }
         });
     }
 
+    /// Notes how a stream has ended.
+    fn served(&mut self, outcome: Result<Fate, JoinError>) {
+        match outcome {
+            Ok(fate) => self.census.lock().served(fate),
+            Err(error) if error.is_panic() => {
+                self.view.entrance.metrics.error("Panicked");
+                error!("a request ended in a panic; all others go on. Please report it");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Sends the client away. Its requests see their streams end, and end, too.
+    async fn fend_off(&self, flood: Flood, mut connection: Connection<Watched, Bytes>) {
+        self.note(flood);
+        connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+        let ended = poll_fn(|cx| connection.poll_closed(cx));
+        let _ = timeout(PARTING, ended).await;
+    }
+
+    fn note(&self, flood: Flood) {
+        self.proxy
+            .floods
+            .note(flood, &self.view.entrance, &self.ends);
+    }
+
     /// Tells the client to open no more streams; those that are open go on.
-    fn part(&mut self, connection: &mut Connection<Begun, Bytes>, timer: Pin<&mut Sleep>) {
+    fn part(&mut self, connection: &mut Connection<Watched, Bytes>, timer: Pin<&mut Sleep>) {
         self.parting = true;
         connection.graceful_shutdown();
         self.rest(timer);

@@ -117,6 +117,11 @@ impl Stream {
         (&mut self.inbound, &mut self.outbound)
     }
 
+    /// Whether a client has been sent the head of a final response.
+    pub(in crate::proxy) fn is_answered(&self) -> bool {
+        self.outbound.body.is_some()
+    }
+
     /// Ends the stream so that nobody takes it for complete.
     pub(in crate::proxy) fn cut(&mut self) {
         let Outbound { respond, body } = &mut self.outbound;
