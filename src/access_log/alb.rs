@@ -90,7 +90,7 @@ fn seconds(out: &mut Vec<u8>, time: Option<Duration>) {
     out.push(b' ');
 }
 
-fn status(out: &mut Vec<u8>, status: Option<u16>) {
+pub(super) fn status(out: &mut Vec<u8>, status: Option<u16>) {
     match status {
         Some(status) => text::number(out, status),
         None => out.push(b'-'),
@@ -98,7 +98,7 @@ fn status(out: &mut Vec<u8>, status: Option<u16>) {
     out.push(b' ');
 }
 
-fn request(out: &mut Vec<u8>, request: &RequestLine<'_>) {
+pub(super) fn request(out: &mut Vec<u8>, request: &RequestLine<'_>) {
     out.push(b'"');
     or_dash(out, request.method);
     out.push(b' ');
@@ -117,7 +117,7 @@ fn or_dash(out: &mut Vec<u8>, text: &[u8]) {
     text::escaped(out, if text.is_empty() { b"-" } else { text });
 }
 
-fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     or_dash(out, text);
     out.extend_from_slice(b"\" ");

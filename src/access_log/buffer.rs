@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 use super::text::Clock;
 use super::{
     ConnectionEntry, ConnectionLogEntry, Destination, Entry, Format, Prepared, Settings, alb,
-    connection, connection_log, json,
+    classic, connection, connection_log, json,
 };
 
 /// A worker's lines that wait for the writer; beyond this they are dropped.
@@ -40,7 +40,10 @@ impl LogBuffer {
     /// Formats one line. Never waits for the disk: a full buffer drops the line and counts it.
     pub fn write(&self, entry: &Entry<'_>) {
         self.line(|format, bytes, clock| match format {
-            Format::Alb => alb::line(bytes, entry, clock),
+            Format::Alb => match entry.classic {
+                None => alb::line(bytes, entry, clock),
+                Some(bodies) => classic::line(bytes, entry, bodies, clock),
+            },
             Format::Json => json::line(bytes, entry, clock),
         });
     }
@@ -48,7 +51,10 @@ impl LogBuffer {
     /// The same for a connection that was forwarded whole.
     pub fn write_connection(&self, entry: &ConnectionEntry<'_>) {
         self.line(|format, bytes, clock| match format {
-            Format::Alb => connection::plain_line(bytes, entry, clock),
+            Format::Alb => match entry.classic {
+                None => connection::plain_line(bytes, entry, clock),
+                Some(first) => classic::connection_line(bytes, entry, first, clock),
+            },
             Format::Json => connection::json_line(bytes, entry, clock),
         });
     }

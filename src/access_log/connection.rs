@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
 use super::text::{self, Clock};
-use super::{alb, json};
+use super::{FirstBytes, alb, json};
 
 /// The version of the format.
 const VERSION: &str = "2.0";
@@ -73,6 +73,9 @@ pub struct ConnectionEntry<'a> {
     pub target_group: Option<&'a str>,
     /// Why the connection was not forwarded, or did not end in order; one word.
     pub error_reason: Option<&'a str>,
+    /// When something first went through, for a connection of a Classic load balancer, whose line is
+    /// another one.
+    pub classic: Option<FirstBytes>,
 }
 
 /// Appends one line of fields separated by blanks.
@@ -196,6 +199,7 @@ mod tests {
             creation_time: UNIX_EPOCH + Duration::from_secs(1_545_274_770),
             target_group: Some("web"),
             error_reason: None,
+            classic: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use super::ConnTraceId;
+use super::{Bodies, ConnTraceId};
 
 /// ALB's `type`: how the client spoke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +129,8 @@ pub struct Entry<'a> {
     /// How the transforms went: `TransformSuccess`, `TransformInvalidHost`, ...; none if nothing was
     /// to be transformed.
     pub request_transform_status: Option<&'a str>,
+    /// What bodies there were, for a request of a Classic load balancer, whose line is another one.
+    pub classic: Option<Bodies>,
 }
 
 /// A user agent is cut at this many bytes.
@@ -198,6 +200,7 @@ pub(super) mod tests {
             transformed_host: None,
             transformed_uri: None,
             request_transform_status: None,
+            classic: None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The access log: one line a request, in ALB's format or as JSON; and one a connection that was
-//! forwarded whole, in NLB's.
+//! forwarded whole, in NLB's. Those of Classic load balancers have Classic's format.
 //!
 //! The connection log is another one of the same kind, with a line a connection: [`Subject`] tells
 //! them apart.
@@ -14,6 +14,7 @@
 
 mod alb;
 mod buffer;
+mod classic;
 mod conn_trace_id;
 mod connection;
 mod connection_log;
@@ -31,6 +32,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use buffer::LogBuffer;
+pub use classic::{Bodies, FirstBytes};
 pub use conn_trace_id::ConnTraceId;
 pub use connection::{ConnectionEntry, ConnectionKind};
 pub use connection_log::{ConnectionLogEntry, VerifyStatus};
@@ -103,7 +105,7 @@ impl Destination {
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// ALB's fields 1-29, separated by spaces.
+    /// ALB's fields, separated by spaces; NLB's of connections; Classic's of a Classic load balancer.
     Alb,
     /// One object with the column names of Amazon Athena's table for ALB logs.
     Json,

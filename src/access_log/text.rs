@@ -19,6 +19,13 @@ pub(super) fn seconds(out: &mut Vec<u8>, time: Duration) {
     digits::<3>(out, time.subsec_millis());
 }
 
+/// Appends seconds with six decimals.
+pub(super) fn microseconds(out: &mut Vec<u8>, time: Duration) {
+    number(out, time.as_secs());
+    out.push(b'.');
+    digits::<6>(out, time.subsec_micros());
+}
+
 /// Appends a number of up to three digits: addresses are most of a line's numbers.
 fn decimal(out: &mut Vec<u8>, value: u8) {
     let digits = [value / 100, value / 10 % 10, value % 10].map(|digit| digit + b'0');

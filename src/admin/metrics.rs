@@ -1,6 +1,6 @@
 //! `/metrics`, for Prometheus.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::UNIX_EPOCH;
 
 use axum::extract::State;
@@ -41,6 +41,7 @@ fn text(context: &Context) -> Result<String, MetricsError> {
         hosts(&state, group);
         failovers(&state, group);
         condition(&state, &snapshot, group, now);
+        classic(&state, &snapshot, group, now);
         for target in group.targets().iter().chain(group.departing(now)) {
             sample(&state, group, target, now);
         }
@@ -151,6 +152,34 @@ fn condition(state: &StateMetrics, snapshot: &Snapshot, group: &Group, now: Inst
         state
             .condition
             .hosts(labels, in_shift, anomalous, mitigated);
+    }
+}
+
+/// The queues of the nodes where targets can be full, and the errors of Classic's targets.
+fn classic(state: &StateMetrics, snapshot: &Snapshot, group: &Group, now: Instant) {
+    let settings = group.settings();
+    let (user, name) = (load_balancer(group), &*settings.name);
+    if settings.max_concurrency.is_some() || settings.classic {
+        let queues = group.surge_queues(now);
+        let nodes = snapshot.load_balancer(user).map(|user| &user.nodes);
+        for node in nodes.into_iter().flatten() {
+            let queue = queues.iter().find(|queue| queue.zone == node.zone);
+            let queue = queue.map_or((0, 0, 0), |it| (it.length, it.peak, it.spillovers));
+            let labels = [user, name, node.zone.as_ref().map_or("", Zone::as_str)];
+            let (length, peak, spillovers) = queue;
+            state.classic.surge_queue(labels, length, peak, spillovers);
+        }
+    }
+    if settings.classic {
+        let zones: BTreeSet<_> = group.health().map(|(zone, _)| zone).collect();
+        let errors = zones.into_iter().map(|zone| {
+            let metrics = group.metrics.zone(zone.map(Zone::as_str));
+            metrics.connection_errors.get() + metrics.tls_negotiation_errors.get()
+        });
+        let errors = errors.sum::<u64>() + group.metrics.probes().failed();
+        state
+            .classic
+            .backend_connection_errors([user, name], errors);
     }
 }
 

@@ -40,6 +40,11 @@ struct TargetGroupDocument {
     slow_start: Option<String>,
     /// How clients stay with their target; none is not at all.
     stickiness: Option<String>,
+    /// How many requests a target takes at a time; none is any number.
+    max_concurrency: Option<u32>,
+    /// Who waits while all targets are full, for each node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    surge_queue: Option<SurgeQueueDocument>,
     connect_timeout: String,
     response_timeout: Option<String>,
     retries: u32,
@@ -57,6 +62,25 @@ struct ActiveStandbyDocument {
     active_priority: Option<u32>,
     /// How often that has changed since the daemon started, by kind.
     changes: BTreeMap<&'static str, u64>,
+}
+
+/// Who waits while all targets are full.
+#[derive(Debug, Serialize)]
+struct SurgeQueueDocument {
+    most: u32,
+    timeout: String,
+    /// Those at which somebody has waited.
+    nodes: Vec<WaitingDocument>,
+}
+
+/// Who waits at the node of a zone.
+#[derive(Debug, Serialize)]
+struct WaitingDocument {
+    zone: Option<String>,
+    length: usize,
+    /// The most that have waited within this minute and the last.
+    peak: usize,
+    spillovers: u64,
 }
 
 /// Whether the node of a zone has enough healthy targets of the group.
@@ -137,6 +161,8 @@ fn document(group: &Group, snapshot: &Snapshot, deleted: bool) -> TargetGroupDoc
         deregistration_delay: span(settings.deregistration_delay),
         slow_start: settings.slow_start.map(span),
         stickiness: settings.stickiness.as_ref().map(ToString::to_string),
+        max_concurrency: settings.max_concurrency,
+        surge_queue: surge_queue(group),
         connect_timeout: span(settings.connect_timeout),
         response_timeout: settings.response_timeout.map(span),
         retries: settings.retries,
@@ -154,6 +180,23 @@ fn active_standby(group: &Group) -> Option<ActiveStandbyDocument> {
         on_failover: if settings.cut { "cut" } else { "keep" },
         active_priority: group.active_priority(),
         changes: counts.map(|(kind, count)| (kind.as_str(), count)).collect(),
+    })
+}
+
+fn surge_queue(group: &Group) -> Option<SurgeQueueDocument> {
+    group.settings().max_concurrency?;
+    let limits = group.settings().surge_queue;
+    let queues = group.surge_queues(Instant::now()).into_iter();
+    let nodes = queues.map(|queue| WaitingDocument {
+        zone: queue.zone.map(|zone| zone.to_string()),
+        length: queue.length,
+        peak: queue.peak,
+        spillovers: queue.spillovers,
+    });
+    Some(SurgeQueueDocument {
+        most: limits.length,
+        timeout: span(limits.timeout),
+        nodes: nodes.collect(),
     })
 }
 

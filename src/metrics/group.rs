@@ -135,6 +135,11 @@ impl ProbeMetrics {
         }
     }
 
+    /// How many probes found no answer that could be read: no connection, above all.
+    pub fn failed(&self) -> u64 {
+        self.outcomes[ProbeOutcome::Failed as usize].get()
+    }
+
     /// Counts one probe that took this long.
     pub fn observe(&self, outcome: ProbeOutcome, took: Duration) {
         self.outcomes[outcome as usize].inc();

@@ -7,10 +7,11 @@
 //! here: a scrape fills a fresh [`StateMetrics`] from the snapshot.
 //!
 //! Labels are names from the configuration and words of enums, never data of a request. ALB's name
-//! of a metric ends its help text.
+//! of a metric ends its help text, and Classic's where it has one.
 
 mod acme;
 mod auth;
+mod classic;
 mod condition;
 mod daemon;
 mod group;
@@ -27,6 +28,7 @@ use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
 pub use acme::{AcmeMetrics, CertificateSample};
 pub use auth::AuthMetrics;
+pub use classic::ClassicMetrics;
 pub use condition::ConditionMetrics;
 pub use daemon::{ReloadMetrics, ServerMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
@@ -228,6 +230,9 @@ mod tests {
         condition.standing(["wp-elb", "wordpress", "a"], true, true);
         condition.hosts(["wp-elb", "wordpress", "a"], 0, 1, 1);
         condition.target(["wp-elb", "wordpress", "wp-a:80", "a"], 50, 4.2);
+        let classic = &state.classic;
+        classic.surge_queue(["wp-elb", "wordpress", "a"], 1, 2, 3);
+        classic.backend_connection_errors(["wp-elb", "wordpress"], 1);
         let text = metrics.encode(&state).unwrap();
         drop((connection, group));
         text
@@ -308,6 +313,33 @@ mod tests {
         ] {
             let found = text.lines().any(|line| {
                 let names = line.split_once("ALB: ").map_or("", |(_, names)| names);
+                names.split([',', ' ', '.']).any(|word| word == name)
+            });
+            assert!(found, "{name} is in no help text");
+        }
+    }
+
+    #[test]
+    fn every_metric_of_a_classic_load_balancer_is_named_in_a_help_text() {
+        let text = full_scrape();
+        for name in [
+            "BackendConnectionErrors",
+            "DesyncMitigationMode_NonCompliant_Request_Count",
+            "HealthyHostCount",
+            "UnHealthyHostCount",
+            "HTTPCode_Backend_2XX",
+            "HTTPCode_Backend_3XX",
+            "HTTPCode_Backend_4XX",
+            "HTTPCode_Backend_5XX",
+            "HTTPCode_ELB_4XX",
+            "HTTPCode_ELB_5XX",
+            "Latency",
+            "RequestCount",
+            "SpilloverCount",
+            "SurgeQueueLength",
+        ] {
+            let found = text.lines().any(|line| {
+                let names = line.split_once("Classic: ").map_or("", |(_, names)| names);
                 names.split([',', ' ', '.']).any(|word| word == name)
             });
             assert!(found, "{name} is in no help text");

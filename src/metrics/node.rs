@@ -340,14 +340,16 @@ impl Families {
             non_compliant: r.counter(
                 "elbow_non_compliant_requests_total",
                 "Requests that depart from the grammar of HTTP/1.1, by AWS's class and reason. \
-                 ALB: DesyncMitigationMode_NonCompliant_Request_Count.",
+                 ALB: DesyncMitigationMode_NonCompliant_Request_Count. \
+                 Classic: DesyncMitigationMode_NonCompliant_Request_Count.",
                 &["reason", "class"],
             )?,
             responses: r.counter(
                 "elbow_balancer_responses_total",
                 "Responses made by the load balancer itself, by status. ALB: HTTPCode_ELB_3XX_Count, \
                  HTTPCode_ELB_4XX_Count, HTTPCode_ELB_5XX_Count, HTTPCode_ELB_500_Count, \
-                 HTTPCode_ELB_502_Count, HTTPCode_ELB_503_Count, HTTPCode_ELB_504_Count.",
+                 HTTPCode_ELB_502_Count, HTTPCode_ELB_503_Count, HTTPCode_ELB_504_Count. \
+                 Classic: HTTPCode_ELB_4XX, HTTPCode_ELB_5XX.",
                 &["code"],
             )?,
             errors: r.counter(

@@ -7,11 +7,13 @@ use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Registry};
 
 use super::acme::{self, CertificateSample};
 use super::rows::Registrar;
-use super::{ConditionMetrics, MetricsError, ProcessMetrics, counter};
+use super::{ClassicMetrics, ConditionMetrics, MetricsError, ProcessMetrics, counter};
 
 /// The families of one scrape.
 #[derive(Debug)]
 pub struct StateMetrics {
+    /// What Classic has metrics for, and ALB has not.
+    pub classic: ClassicMetrics,
     /// How target groups stand.
     pub condition: ConditionMetrics,
     registry: Registry,
@@ -137,15 +139,17 @@ impl StateMetrics {
                 "How often a provider had no answer.",
                 &[],
             )?,
+            classic: ClassicMetrics::new(&registry)?,
             condition: ConditionMetrics::new(&registry)?,
             healthy_hosts: group.gauge(
                 "elbow_healthy_hosts",
-                "Targets that are healthy. ALB: HealthyHostCount.",
+                "Targets that are healthy. ALB: HealthyHostCount. Classic: HealthyHostCount.",
                 &[],
             )?,
             unhealthy_hosts: group.gauge(
                 "elbow_unhealthy_hosts",
-                "Targets that are unhealthy. ALB: UnHealthyHostCount.",
+                "Targets that are unhealthy. ALB: UnHealthyHostCount. \
+                 Classic: UnHealthyHostCount.",
                 &[],
             )?,
             health: target.gauge(

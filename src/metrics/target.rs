@@ -238,18 +238,22 @@ impl Families {
         Ok(Self {
             requests: r.counter(
                 "elbow_requests_total",
-                "Requests for which a target was chosen. ALB: RequestCount.",
+                "Requests for which a target was chosen. ALB: RequestCount. \
+                 Classic: RequestCount.",
                 &[],
             )?,
             responses: r.counter(
                 "elbow_target_responses_total",
                 "Responses of targets, by class of status. ALB: HTTPCode_Target_2XX_Count, \
-                 HTTPCode_Target_3XX_Count, HTTPCode_Target_4XX_Count, HTTPCode_Target_5XX_Count.",
+                 HTTPCode_Target_3XX_Count, HTTPCode_Target_4XX_Count, HTTPCode_Target_5XX_Count. \
+                 Classic: HTTPCode_Backend_2XX, HTTPCode_Backend_3XX, HTTPCode_Backend_4XX, \
+                 HTTPCode_Backend_5XX.",
                 &["class"],
             )?,
             response_time: r.histogram(
                 "elbow_target_response_time_seconds",
-                "From the request sent to the first byte of the response. ALB: TargetResponseTime.",
+                "From the request sent to the first byte of the response. ALB: TargetResponseTime. \
+                 Classic: Latency.",
                 &RESPONSE_TIME,
             )?,
             tls_negotiation_errors: r.counter(

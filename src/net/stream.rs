@@ -11,18 +11,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, Connection};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::sleep;
 
 use super::handshake::{self, HandshakeError};
 use super::session::Session;
 
 /// Room that a read finds at least; a shorter rest of the buffer is not worth a system call.
 const ROOM: usize = 4 * 1024;
+
+/// How often somebody who does not read looks whether the peer is still there.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// One connection, to a client or to a target. With TLS, its end is announced (close_notify) when it
 /// is dropped, unless it is to be a reset.
@@ -112,7 +117,34 @@ impl Stream {
         matches!(nothing, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
-    /// The same, asked of the kernel itself.
+    /// Waits until the peer has ended its direction of the connection, or all of it. Reads nothing, so
+    /// that whoever waits for something else can notice that nobody waits with them any more; late by
+    /// a quarter of a second at most.
+    pub async fn hung_up(&self) {
+        while !self.has_hung_up() {
+            sleep(GLANCE).await;
+        }
+    }
+
+    /// The same for one who may still be waiting for an answer when it has said all (half-close): until
+    /// there is nothing left to read either.
+    pub async fn ran_dry(&self) {
+        while !(self.has_hung_up() && (self.session.is_some() || self.is_drained())) {
+            sleep(GLANCE).await;
+        }
+    }
+
+    fn has_hung_up(&self) -> bool {
+        let ready = self.tcp.ready(Interest::READABLE).now_or_never();
+        ready.is_some_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed()))
+    }
+
+    fn is_drained(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit(); 1];
+        !matches!(SockRef::from(&self.tcp).peek(&mut byte), Ok(1..))
+    }
+
+    /// Whether nothing has come from the peer, asked of the kernel itself.
     pub fn is_silent_now(&self) -> bool {
         let socket = SockRef::from(&self.tcp);
         if let Some(session) = &self.session {
@@ -376,6 +408,26 @@ mod tests {
             !ready.await,
             "the next wait would begin with a read for nothing"
         );
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_hangs_up_is_noticed_without_reading_what_it_said() {
+        let (mut near, mut far) = pair().await;
+        assert!(!near.has_hung_up());
+        far.split()
+            .1
+            .send([b"a"], &AtomicU64::new(0))
+            .await
+            .unwrap();
+        near.tcp.readable().await.unwrap();
+        assert!(!near.has_hung_up());
+        far.split().1.finish().await.unwrap();
+        near.hung_up().await;
+        assert!(!near.is_drained());
+        let mut received = Vec::new();
+        near.split().0.read(&mut received).await.unwrap();
+        assert_eq!(received, b"a");
+        near.ran_dry().await;
     }
 
     #[tokio::test]

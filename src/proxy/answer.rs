@@ -28,6 +28,7 @@ impl Client {
         record.answered_by_balancer(answer.status);
         let mut out = buffers::take();
         push_answer(&mut out, answer, record);
+        record.sent_heads += out.len() as u64;
         let body = match record.head {
             Some(head) if head.has_method("HEAD") => "",
             _ => answer.body,

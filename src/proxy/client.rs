@@ -251,6 +251,7 @@ impl Client {
         record: &mut RequestRecord<'_>,
     ) -> Result<(), ProxyError> {
         let mut head = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+        record.sent_heads += head.len() as u64;
         let (_, mut writer) = self.wire.split();
         let telling = writer.start(&mut head, BodyCoding::Plain, b"", None, &record.sent);
         let told = self.vigil.wait(LINGER, telling).await;

@@ -276,6 +276,7 @@ impl Download<'_, '_> {
         end: Option<&[u8]>,
     ) -> Result<(), ProxyError> {
         let idle = self.request.attributes().idle_timeout;
+        self.record.sent_heads += head.len() as u64;
         let sent = &self.record.sent;
         let sending = self.client.start(head, coding, content, end, sent);
         let outcome = self.patience.deliver(idle, sent, sending).await?;

@@ -133,6 +133,7 @@ impl ProxyError {
             Self::Transform(_) => 500,
             Self::Auth(error) => error.status(),
             Self::RedirectTooLong => 507,
+            Self::NoTarget(PickError::QueueTimeout) => 504,
             Self::NoTarget(_) | Self::NoListener => 503,
             Self::TargetConnectTimeout | Self::TargetTimeout | Self::DeadlineExceeded => 504,
             Self::Unresolved
@@ -280,6 +281,8 @@ mod tests {
                 Fault::Balancer,
             ),
             (E::NoTarget(PickError::NoTargets), 503, Fault::Balancer),
+            (E::NoTarget(PickError::Saturated), 503, Fault::Balancer),
+            (E::NoTarget(PickError::QueueTimeout), 504, Fault::Balancer),
             (E::NoListener, 503, Fault::Balancer),
             (E::Unresolved, 502, Fault::Target),
             (E::TargetConnect(refused()), 502, Fault::Target),

@@ -21,6 +21,7 @@ use super::record::RequestRecord;
 use super::request::Request;
 use super::retry::{Decision, Reached, Situation, decide};
 use super::sticky::count_non_sticky;
+use super::surge::queue;
 use super::tunnel::tunnel;
 use super::upload::{Upload, UploadEnd};
 use super::wire::Wire;
@@ -28,7 +29,7 @@ use super::{After, Proxy, buffers};
 use crate::metrics::{CloseReason, TargetMetrics};
 use crate::snapshot::Group;
 use crate::target::{Lease, TargetKey, Zone};
-use crate::target_group::{Moment, ProtocolVersion};
+use crate::target_group::{Moment, PickError, ProtocolVersion};
 
 /// A failed attempt, and how far it came.
 #[derive(Debug)]
@@ -126,6 +127,9 @@ impl Proxy {
                     lease
                 }
                 (Err(_), Some((error, _))) => return Err(error),
+                (Err(PickError::Saturated), None) => {
+                    Box::pin(queue(client, request, group)).await?
+                }
                 (Err(error), None) => return Err(ProxyError::NoTarget(error)),
             };
             let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));

@@ -36,6 +36,7 @@ mod record;
 mod request;
 mod retry;
 mod sticky;
+mod surge;
 mod transform;
 mod tunnel;
 mod upload;

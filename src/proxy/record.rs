@@ -12,7 +12,7 @@ use super::ends::Ends;
 use super::error::ProxyError;
 use super::headers::{Host, TraceId, is_grpc};
 use super::sticky::Stay;
-use crate::access_log::{Entry, LogBuffer, RequestKind, RequestLine};
+use crate::access_log::{Bodies, Entry, LogBuffer, RequestKind, RequestLine};
 use crate::config::ResponseChanges;
 use crate::http1::{Class, FieldName, Reason, RequestHead, Version};
 use crate::routing::{Scheme, Transformed};
@@ -46,6 +46,8 @@ pub(super) struct RequestRecord<'r> {
     /// Where its client stays, if it does.
     pub(super) stay: Option<Box<Stay<'r>>>,
     pub(super) sent: AtomicU64,
+    /// What of that belonged to heads.
+    pub(super) sent_heads: u64,
     pub(super) upgraded: bool,
     /// Only the end of the connection tells the client where the response ends.
     pub(super) ends_with_connection: bool,
@@ -92,6 +94,7 @@ impl<'r> RequestRecord<'r> {
             received: 0,
             stay: None,
             sent: AtomicU64::new(0),
+            sent_heads: 0,
             upgraded: false,
             ends_with_connection: false,
             departs: None,
@@ -287,6 +290,21 @@ impl<'r> RequestRecord<'r> {
         }
     }
 
+    /// What of the bytes belonged to bodies, which is what Classic logs.
+    fn bodies(&self) -> Option<Bodies> {
+        let classic = self.entrance.load_balancer.attributes.classic;
+        let head = self
+            .head
+            .map_or(self.received, |head| head.received() as u64);
+        classic.then(|| Bodies {
+            received: self.received.saturating_sub(head),
+            sent: self
+                .sent
+                .load(Ordering::Relaxed)
+                .saturating_sub(self.sent_heads),
+        })
+    }
+
     fn write(&self) {
         let tls = self.ends.tls.as_deref();
         let now = self.ended.unwrap_or_else(Instant::now);
@@ -329,6 +347,7 @@ impl<'r> RequestRecord<'r> {
             transformed_host: transformed.and_then(|it| it.host.as_deref()),
             transformed_uri: transformed.and_then(|it| it.uri.as_deref()),
             request_transform_status: self.transform_status,
+            classic: self.bodies(),
         });
     }
 }

@@ -50,6 +50,14 @@ impl Wire {
         }
     }
 
+    /// Resolves when a client is known to be gone, though nobody reads what it says.
+    pub(super) async fn gone(&mut self) {
+        match self {
+            Self::Http1(stream) => stream.hung_up().await,
+            Self::Http2(_) | Self::Http3(_) => self.split().1.gone().await,
+        }
+    }
+
     /// The two directions, to be used side by side.
     pub(super) fn split(&mut self) -> (BodyReader<'_>, BodyWriter<'_>) {
         match self {

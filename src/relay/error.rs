@@ -23,8 +23,9 @@ pub(super) enum RelayError {
     /// The connection to the target was not made in time.
     #[error("connecting to the target took too long")]
     TargetConnectTimeout,
-    /// The client closed the connection before it had said which target group it wants.
-    #[error("the client closed the connection before its TLS handshake began")]
+    /// The client closed the connection before it had said which target group it wants, or before there
+    /// was a target for it.
+    #[error("the client closed the connection before it was forwarded")]
     ClientClosedEarly,
     /// The client's first message is none of TLS.
     #[error("the client does not speak TLS")]

@@ -12,6 +12,7 @@ use super::error::RelayError;
 use super::reach::Reached;
 use super::record::ConnectionRecord;
 use super::watch::Watch;
+use crate::access_log::FirstBytes;
 use crate::config::RelaySettings;
 use crate::net::{Reader, Stream, Writer, buffers};
 use crate::snapshot::Group;
@@ -27,6 +28,35 @@ pub(super) struct Traffic {
     opened: Instant,
     /// Nanoseconds after `opened`.
     moved: AtomicU64,
+    pub(super) first: First,
+}
+
+/// When something first went through, in nanoseconds after the connection was opened; 0 is never.
+#[derive(Debug, Default)]
+pub(super) struct First {
+    to_target: AtomicU64,
+    from_target: AtomicU64,
+    to_client: AtomicU64,
+}
+
+impl First {
+    /// From accept to the first byte to the target, to the first one from it, to the first to the client.
+    pub(super) fn times(&self) -> FirstBytes {
+        let at = |moment: &AtomicU64| match moment.load(Ordering::Relaxed) {
+            0 => None,
+            nanos => Some(Duration::from_nanos(nanos)),
+        };
+        let (request, answer) = (at(&self.to_target), at(&self.from_target));
+        FirstBytes {
+            request,
+            target: request
+                .zip(answer)
+                .map(|(from, to)| to.saturating_sub(from)),
+            response: answer
+                .zip(at(&self.to_client))
+                .map(|(from, to)| to.saturating_sub(from)),
+        }
+    }
 }
 
 impl Traffic {
@@ -37,6 +67,7 @@ impl Traffic {
             delivered: AtomicU64::new(0),
             opened,
             moved: AtomicU64::new(0),
+            first: First::default(),
         }
     }
 
@@ -44,6 +75,13 @@ impl Traffic {
         let nanos = self.opened.elapsed().as_nanos();
         // Enough for five centuries.
         self.moved.store(nanos as u64, Ordering::Relaxed);
+    }
+
+    /// Notes that something has just been moved for the first time, if it is that.
+    fn note_first(&self, first: Option<&AtomicU64>) {
+        if let Some(first) = first.filter(|first| first.load(Ordering::Relaxed) == 0) {
+            first.store(self.moved.load(Ordering::Relaxed).max(1), Ordering::Relaxed);
+        }
     }
 
     fn last_move(&self) -> Instant {
@@ -105,12 +143,16 @@ pub(super) async fn exchange(
         traffic,
         read: Some(&traffic.received),
         written: &traffic.delivered,
+        first_read: None,
+        first_written: &traffic.first.to_target,
         figures: [&node.received_bytes, &relay.received_bytes],
     };
     let down = Direction {
         traffic,
         read: None,
         written: &traffic.sent,
+        first_read: Some(&traffic.first.from_target),
+        first_written: &traffic.first.to_client,
         figures: [&node.sent_bytes, &relay.sent_bytes],
     };
     let both = both(
@@ -166,6 +208,8 @@ struct Direction<'d> {
     traffic: &'d Traffic,
     read: Option<&'d AtomicU64>,
     written: &'d AtomicU64,
+    first_read: Option<&'d AtomicU64>,
+    first_written: &'d AtomicU64,
     figures: [&'d IntCounter; 2],
 }
 
@@ -200,6 +244,7 @@ impl Direction<'_> {
     async fn pass(&self, buffer: Vec<u8>, to: &mut Writer<'_>) -> Result<(), Broken> {
         let count = buffer.len() as u64;
         self.traffic.stamp();
+        self.traffic.note_first(self.first_read);
         if let Some(read) = self.read {
             read.fetch_add(count, Ordering::Relaxed);
         }
@@ -207,6 +252,7 @@ impl Direction<'_> {
         buffers::give(buffer);
         sent.map_err(|_| Broken::Sink)?;
         self.traffic.stamp();
+        self.traffic.note_first(Some(self.first_written));
         for figure in self.figures {
             figure.inc_by(count);
         }

@@ -99,7 +99,7 @@ async fn forward<'r>(
     }
     let group = choose(record).ok_or(RelayError::NoGroup)?;
     record.group = Some(group);
-    let mut target = reach(entrance, group, record).await?;
+    let mut target = reach(client, entrance, group, record).await?;
     record.reached(&target);
     let outcome = exchange(client, &mut target, group, settings, drain, record).await;
     target.ended(outcome.as_ref().err());

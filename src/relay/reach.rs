@@ -18,7 +18,7 @@ use crate::net::Stream;
 use crate::proxy_protocol;
 use crate::snapshot::{Entrance, Group};
 use crate::target::{Lease, TargetKey, Zone};
-use crate::target_group::Moment;
+use crate::target_group::{Moment, PickError};
 
 /// A connection to a target, counted as open until it is dropped.
 #[derive(Debug)]
@@ -62,6 +62,7 @@ impl Drop for Reached {
 /// Connects to a target of `group`. Nothing has been sent while that fails, so another one may be
 /// tried, as often as the group's `retries` say.
 pub(super) async fn reach(
+    client: &Stream,
     entrance: &Entrance,
     group: &Group,
     record: &mut ConnectionRecord<'_>,
@@ -85,6 +86,7 @@ pub(super) async fn reach(
                 lease
             }
             (Err(_), Some((error, _))) => return Err(error),
+            (Err(PickError::Saturated), None) => queue(client, entrance, group, record).await?,
             (Err(error), None) => return Err(RelayError::NoTarget(error)),
         };
         let metrics = group.metrics.zone(lease.zone.as_ref().map(Zone::as_str));
@@ -103,6 +105,27 @@ pub(super) async fn reach(
         tried.push(lease.key.clone());
         let retries = metrics.retry(retry_reason(&error));
         failed = Some((error, retries));
+    }
+}
+
+/// Waits in the group's surge queue.
+async fn queue(
+    client: &Stream,
+    entrance: &Entrance,
+    group: &Group,
+    record: &ConnectionRecord<'_>,
+) -> Result<Lease, RelayError> {
+    // What has been read of it already is to be answered, even if it has said all by now.
+    let gone = async {
+        match record.hello.bytes.is_empty() {
+            true => client.ran_dry().await,
+            false => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        biased;
+        picked = group.pick_in_turn(entrance.zone.as_ref()) => picked.map_err(RelayError::NoTarget),
+        () = gone => Err(RelayError::ClientClosedEarly),
     }
 }
 

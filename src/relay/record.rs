@@ -107,6 +107,12 @@ impl Drop for ConnectionRecord<'_> {
             creation_time,
             target_group: self.group.map(|group| &*group.settings().name),
             error_reason: self.error,
+            classic: self
+                .entrance
+                .load_balancer
+                .attributes
+                .classic
+                .then(|| self.traffic.first.times()),
         });
     }
 }

@@ -12,6 +12,8 @@ use super::{Target, TargetHealth};
 pub struct Lease {
     target: Arc<Target>,
     fail_open: bool,
+    /// Whether somebody may be waiting for its place.
+    limited: bool,
     recalls: u32,
 }
 
@@ -20,10 +22,21 @@ impl Lease {
     /// because too few targets are healthy.
     pub fn new(target: Arc<Target>, fail_open: bool) -> Self {
         target.state.enter();
+        Self::entered(target, fail_open, false)
+    }
+
+    /// The same at a target that takes no more than `most` at a time; none if it is full.
+    pub fn within(most: u32, target: &Arc<Target>, fail_open: bool) -> Option<Self> {
+        let entered = target.state.enter_within(most);
+        entered.then(|| Self::entered(Arc::clone(target), fail_open, true))
+    }
+
+    fn entered(target: Arc<Target>, fail_open: bool, limited: bool) -> Self {
         let recalls = target.state.recalls();
         Self {
             target,
             fail_open,
+            limited,
             recalls,
         }
     }
@@ -71,5 +84,8 @@ impl Deref for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.target.state.leave();
+        if self.limited {
+            self.target.state.make_room();
+        }
     }
 }

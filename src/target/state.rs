@@ -17,19 +17,29 @@ use super::{
 };
 
 /// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
-/// targets can tell in one load that it is stale.
+/// targets can tell in one load that it is stale; and wakes who waits for a place at one of them.
 #[derive(Debug, Default)]
-pub struct Epoch(AtomicU64);
+pub struct Epoch {
+    changes: AtomicU64,
+    openings: Notify,
+}
 
 impl Epoch {
     /// The number of changes so far.
     pub fn current(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+        self.changes.load(Ordering::Acquire)
     }
 
     /// Notes a change.
     pub fn advance(&self) {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        self.openings.notify_waiters();
+    }
+
+    /// Waits until a target may have a place that it had not. Enable it before looking: one that
+    /// opens in between is then not missed.
+    pub fn opening(&self) -> Notified<'_> {
+        self.openings.notified()
     }
 }
 
@@ -327,9 +337,26 @@ impl TargetState {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The same, unless that would make more than `most` in flight. Returns whether it was done.
+    pub(super) fn enter_within(&self, most: u32) -> bool {
+        let one_more = |count| (count < most).then_some(count + 1);
+        let ordering = Ordering::AcqRel;
+        let entered = self
+            .in_flight
+            .fetch_update(ordering, Ordering::Acquire, one_more)
+            .is_ok();
+        self.requests.fetch_add(entered.into(), Ordering::Relaxed);
+        entered
+    }
+
     /// Only a lease may count.
     pub(super) fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Tells those who wait for a place that there may be one.
+    pub(super) fn make_room(&self) {
+        self.epoch.openings.notify_waiters();
     }
 
     /// Only a lease may count.

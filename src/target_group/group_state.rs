@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use super::ZonalShift;
 use super::standby::Standby;
+use super::surge_queue::SurgeQueues;
 use crate::target::{Epoch, Zone};
 
 /// Whose turn it is in one pool of targets, or among pools.
@@ -22,6 +23,7 @@ pub(super) struct GroupState {
     pub(super) standby: Mutex<Standby>,
     /// An operator's order for the group's load balancer.
     pub(super) shift: ArcSwapOption<ZonalShift>,
+    pub(super) queues: SurgeQueues,
     turns: Mutex<HashMap<(Entry, PoolName), Turn>>,
 }
 

@@ -23,6 +23,7 @@ mod settings;
 mod slow_start;
 mod standby;
 mod sticky;
+mod surge_queue;
 mod survey;
 mod switch;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use route::Shares;
 pub use settings::{ProtocolVersion, Settings, TargetProtocol, ZonePolicy};
 pub use slow_start::SlowStart;
 pub use standby::{ActiveStandby, FailBack, SwitchKind};
+pub use surge_queue::{SurgeQueueLimits, SurgeQueueStanding};
 pub use switch::SwitchError;
 pub use zonal_shift::{AdministrativeOverride, ZonalShift};
 pub use zone_weights::{ZoneWeights, ZoneWeightsError};
@@ -168,6 +170,7 @@ impl TargetGroup {
         }
         self.state.standby.lock().decider = self.number;
         self.reconsider();
+        self.take_queues_over();
     }
 
     /// Takes in what a probe of one of the group's targets found at `now`; returns the change of
@@ -189,8 +192,23 @@ impl TargetGroup {
     }
 
     /// Takes a place at the target that is next for a request that entered through a node in the
-    /// zone `entry`, leaving out the targets that the request has `tried`.
+    /// zone `entry`, leaving out the targets that the request has `tried`. While all are full, and
+    /// while others wait for their turn, that is [`PickError::Saturated`]: see
+    /// [`TargetGroup::pick_in_turn`].
     pub fn pick(
+        &self,
+        entry: Option<&Zone>,
+        tried: &[TargetKey],
+        moment: Moment,
+    ) -> Result<Lease, PickError> {
+        let limited = self.settings.max_concurrency.is_some();
+        if limited && tried.is_empty() && self.state.queues.is_queued(entry) {
+            return Err(PickError::Saturated);
+        }
+        self.pick_now(entry, tried, moment)
+    }
+
+    fn pick_now(
         &self,
         entry: Option<&Zone>,
         tried: &[TargetKey],

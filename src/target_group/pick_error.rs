@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Why no target takes a request. All of them are 503 to the client.
+/// Why no target takes a request. All of them are 503 to the client, but the queue's timeout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum PickError {
     /// No target is registered.
@@ -26,6 +26,12 @@ pub enum PickError {
     /// Every target that could be asked has been tried for this request.
     #[error("all targets have been tried")]
     AllTried,
+    /// Every target has as many requests as it may have, and the surge queue is full, or there is none.
+    #[error("all targets are at their max_concurrency, and the surge queue is full")]
+    Saturated,
+    /// The request has waited in the surge queue for as long as it may: 504.
+    #[error("no target was free for as long as a request may wait")]
+    QueueTimeout,
 }
 
 impl PickError {
@@ -39,6 +45,8 @@ impl PickError {
             Self::NoneHealthy => "NoHealthyTarget",
             Self::AllInitial => "AllTargetsInitial",
             Self::AllTried => "AllTargetsTried",
+            Self::Saturated => "SurgeQueueFull",
+            Self::QueueTimeout => "SurgeQueueTimeout",
         }
     }
 }

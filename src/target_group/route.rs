@@ -17,6 +17,8 @@ pub(super) struct Route {
     shares: RoundRobin,
     turn: Turn,
     fail_open: bool,
+    /// What a target takes at a time.
+    most: Option<u32>,
 }
 
 /// What each target takes of the requests that enter through one node.
@@ -44,7 +46,12 @@ pub(super) struct Pool {
 impl Route {
     /// A route over pools and their shares. A pool with the share 0 gets only requests that have
     /// tried all targets of the others.
-    pub(super) fn new(pools: Vec<(u32, Pool)>, turn: Turn, fail_open: bool) -> Self {
+    pub(super) fn new(
+        pools: Vec<(u32, Pool)>,
+        turn: Turn,
+        fail_open: bool,
+        most: Option<u32>,
+    ) -> Self {
         let (shares, pools): (Vec<_>, Vec<_>) = pools.into_iter().unzip();
         Self {
             pools: pools.into(),
@@ -52,17 +59,36 @@ impl Route {
             odds: shares.into(),
             turn,
             fail_open,
+            most,
         }
     }
 
     /// A place at the next target that is not in `tried`.
     pub(super) fn pick(&self, tried: &[TargetKey], moment: Moment) -> Result<Lease, PickError> {
+        let Some(most) = self.most else {
+            return self
+                .next(tried, moment, None)
+                .map(|target| Lease::new(Arc::clone(target), self.fail_open))
+                .ok_or(PickError::AllTried);
+        };
+        while let Some(target) = self.next(tried, moment, Some(most)) {
+            // Unless another worker has taken its last place meanwhile.
+            if let Some(lease) = Lease::within(most, target, self.fail_open) {
+                return Ok(lease);
+            }
+        }
+        let is_full = self.next(tried, moment, None).is_some();
+        Err(match is_full {
+            true => PickError::Saturated,
+            false => PickError::AllTried,
+        })
+    }
+
+    fn next(&self, tried: &[TargetKey], moment: Moment, most: Option<u32>) -> Option<&Arc<Target>> {
         let (before, from) = self.pools.split_at(self.next_pool());
         from.iter()
             .chain(before)
-            .find_map(|pool| pool.pick(tried, moment.chance))
-            .map(|target| Lease::new(Arc::clone(target), self.fail_open))
-            .ok_or(PickError::AllTried)
+            .find_map(|pool| pool.pick(tried, moment.chance, most))
     }
 
     /// What each target takes of the route's requests in the long run.
@@ -125,10 +151,14 @@ impl Pool {
         weights.sum()
     }
 
-    fn pick(&self, tried: &[TargetKey], chance: u64) -> Option<&Arc<Target>> {
+    fn pick(&self, tried: &[TargetKey], chance: u64, most: Option<u32>) -> Option<&Arc<Target>> {
         let turn = || self.turn.fetch_add(1, Ordering::Relaxed);
         let targets = &self.targets;
-        let candidates = Untried { targets, tried };
+        let candidates = Untried {
+            targets,
+            tried,
+            most,
+        };
         let index = self.balancer.pick(turn, chance, &candidates)?;
         Some(&self.targets[index])
     }
@@ -138,6 +168,7 @@ impl Pool {
 struct Untried<'a> {
     targets: &'a [Arc<Target>],
     tried: &'a [TargetKey],
+    most: Option<u32>,
 }
 
 impl Candidates for Untried<'_> {
@@ -149,6 +180,7 @@ impl Candidates for Untried<'_> {
             target.state.health(),
             TargetHealth::Draining | TargetHealth::Unused
         ) && !self.tried.contains(&target.key)
+            && self.most.is_none_or(|most| target.state.in_flight() < most)
     }
 
     fn in_flight(&self, index: usize) -> u32 {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ActiveStandby, Failover, ZoneWeights};
+use super::{ActiveStandby, Failover, SurgeQueueLimits, ZoneWeights};
 use crate::balance::Algorithm;
 use crate::proxy_protocol::Version;
 use crate::stickiness;
@@ -37,6 +37,10 @@ pub struct Settings {
     pub slow_start: Option<Duration>,
     /// How a client stays with its target; none is not at all.
     pub stickiness: Option<stickiness::Policy>,
+    /// How many requests, or connections, a target takes at a time; none is any number.
+    pub max_concurrency: Option<u32>,
+    /// Who waits while all targets are full.
+    pub surge_queue: SurgeQueueLimits,
     /// How long connecting to a target may take.
     pub connect_timeout: Duration,
     /// How long a target may take to begin its response, and to go on with it; none means as long
@@ -72,6 +76,8 @@ impl Settings {
             deregistration_delay: Duration::from_secs(300),
             slow_start: None,
             stickiness: None,
+            max_concurrency: None,
+            surge_queue: SurgeQueueLimits::NONE,
             connect_timeout: Duration::from_secs(10),
             response_timeout: None,
             retries: 1,

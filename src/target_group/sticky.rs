@@ -43,7 +43,10 @@ impl TargetGroup {
             && self.is_reached(target, entry)
             && !self.is_shifted(target, now)
             && !tried.contains(&target.key);
-        free.then(|| Lease::new(target.clone(), false))
+        match self.settings.max_concurrency.filter(|_| free) {
+            Some(most) => Lease::within(most, target, false),
+            None => free.then(|| Lease::new(target.clone(), false)),
+        }
     }
 
     /// A Classic load balancer sticks without cross-zone load balancing, too: within the node's zone.

@@ -282,7 +282,8 @@ impl<'a> Survey<'a> {
 
     fn spread(&self, admission: Admission, entry: &Entry, pools: Vec<(u32, Pool)>) -> Route {
         let turn = self.state.turn(entry, PoolName::Split);
-        Route::new(pools, turn, admission == Admission::FailOpen)
+        let most = self.settings.max_concurrency;
+        Route::new(pools, turn, admission == Admission::FailOpen, most)
     }
 
     fn registered_weight(&self, entry: &Entry) -> u64 {

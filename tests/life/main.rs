@@ -27,3 +27,4 @@ mod sticky;
 mod sticky_application;
 mod sticky_classic;
 mod sticky_groups;
+mod surge_queue;

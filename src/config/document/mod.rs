@@ -23,6 +23,7 @@ mod listener_headers;
 mod load_balancer;
 mod proxy_protocol;
 mod stickiness;
+mod surge_queue;
 mod target_group;
 mod target_group_health;
 mod transform;
@@ -47,6 +48,7 @@ pub use load_balancer::{
 };
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
 pub use stickiness::{GroupStickiness, Stickiness, StickinessType};
+pub use surge_queue::SurgeQueue;
 pub use target_group::{
     Algorithm, Connections, CrossZone, FromLoadBalancer, ProtocolVersion, Target, TargetGroup,
     TargetProtocol, ZoneWeight,

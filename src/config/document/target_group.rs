@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, Stickiness,
+    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, Stickiness, SurgeQueue,
     TargetGroupHealth, TargetTls,
 };
 use crate::config::value::Span;
@@ -71,6 +71,14 @@ pub struct TargetGroup {
     /// Whether a client stays with its target.
     #[serde(default)]
     pub stickiness: Stickiness,
+    /// How many requests, or connections in a group of protocol TCP, a target takes at a time, from 1
+    /// on. While all targets are full, others wait in the surge queue. Default: any number.
+    #[schemars(range(min = 1))]
+    #[serde(default)]
+    pub max_concurrency: Option<u32>,
+    /// Who waits while all targets are full.
+    #[serde(default)]
+    pub surge_queue: SurgeQueue,
     /// How long connecting to a target may take, the TLS handshake included, 100ms-60s.
     #[serde(default = "default::connect_timeout")]
     pub connect_timeout: Span,

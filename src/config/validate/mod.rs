@@ -30,6 +30,7 @@ mod rule;
 mod slow_start;
 mod socket;
 mod stickiness;
+mod surge_queue;
 mod target;
 mod target_group;
 mod target_group_health;

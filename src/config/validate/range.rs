@@ -89,6 +89,11 @@ pub(super) const MAX_TTL: Range<Duration> = Range {
     strict: secs(1, DAY),
     relaxed: from_tenth(DAY),
 };
+pub(super) const QUEUE_TIMEOUT: Range<Duration> = IDLE_TIMEOUT;
+pub(super) const SURGE_QUEUE: Range<u32> = Range {
+    strict: 0..=1024,
+    relaxed: 0..=1_000_000,
+};
 pub(super) const THRESHOLD: Range<u32> = Range {
     strict: 2..=10,
     relaxed: 1..=1000,

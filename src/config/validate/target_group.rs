@@ -6,8 +6,8 @@ use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{
-    active_standby, classic, health_check, name, range, slow_start, stickiness, target,
-    target_group_health, target_tls,
+    active_standby, classic, health_check, name, range, slow_start, stickiness, surge_queue,
+    target, target_group_health, target_tls,
 };
 use crate::balance;
 use crate::config::document::{
@@ -79,6 +79,7 @@ fn one(
     let failover = target_group_health::validate(group, path, report);
     let health_check = health_check::validate(group, is_classic, path, report);
     let registrations = target::validate(group, &surroundings, zones.as_ref(), path, report);
+    let surge_queue = surge_queue::validate(group, is_classic, path, report);
     let mut health_check = health_check?;
     let proxy_protocol = group.proxy_protocol.map(|version| match version {
         ProxyProtocolVersion::V1 => Version::V1,
@@ -105,6 +106,8 @@ fn one(
         slow_start,
         stickiness,
         deregistration_delay: group.deregistration_delay.0,
+        max_concurrency: group.max_concurrency,
+        surge_queue,
         connect_timeout: group.connect_timeout.0,
         response_timeout: group.response_timeout.map(|span| span.0),
         retries: group.retries,

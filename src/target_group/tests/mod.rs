@@ -14,6 +14,7 @@ mod properties;
 mod reload;
 mod slow_start;
 mod standby;
+mod surge_queue;
 mod zonal_shift;
 mod zones;
 
