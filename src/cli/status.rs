@@ -95,6 +95,9 @@ struct Group {
 struct Target {
     target: Identity,
     target_health: Health,
+    /// In Classic's words, for its instances.
+    #[serde(default)]
+    instance_health: Option<InstanceHealth>,
     #[serde(default)]
     slow_start: Option<SlowStart>,
     #[serde(default)]
@@ -124,6 +127,13 @@ struct Health {
     state: String,
     reason: Option<String>,
     description: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct InstanceHealth {
+    state: String,
+    reason_code: String,
+    description: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -308,7 +318,10 @@ fn group_section(group: &Group) -> String {
                 .probes
                 .last()
                 .map_or_else(|| "-".to_owned(), last_probe),
-            reason(&target.target_health),
+            match &target.instance_health {
+                Some(health) => instance_reason(health),
+                None => reason(&target.target_health),
+            },
         ]);
     }
     let _ = write!(text, "{table}");
@@ -317,7 +330,10 @@ fn group_section(group: &Group) -> String {
 
 /// The state, and what keeps the target from its share.
 fn state(target: &Target) -> String {
-    let mut text = target.target_health.state.clone();
+    let mut text = match &target.instance_health {
+        Some(health) => health.state.clone(),
+        None => target.target_health.state.clone(),
+    };
     match &target.standby {
         Some(standby) if standby.active => text.push_str(", active"),
         Some(_) => text.push_str(", standby"),
@@ -356,6 +372,15 @@ fn last_probe(probe: &Probe) -> String {
         let _ = write!(text, " ({})", probe.detail);
     }
     text
+}
+
+/// `ELB: Instance registration is still in progress.`
+fn instance_reason(health: &InstanceHealth) -> String {
+    match (&*health.reason_code, &*health.description) {
+        ("N/A", "N/A") => String::new(),
+        ("N/A", words) => words.to_owned(),
+        (code, words) => format!("{code}: {words}"),
+    }
 }
 
 fn reason(health: &Health) -> String {
@@ -416,6 +441,29 @@ a       10.0.0.6:80  1a    1       healthy    2          -
 b       10.0.2.9:80  -     2       unhealthy  0          03:04:05 fail in 5000.4 ms (no answer)  Target.Timeout: Request timed out
 ";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn instances_of_a_classic_load_balancer_are_told_in_its_words() {
+        let groups: Groups = serde_json::from_str(
+            r#"{ "target_groups": [{ "target_group": "instances", "load_balancer": "elb", "targets": [
+              { "target": { "id": "i-1", "address": "10.0.0.6:80", "availability_zone": null },
+                "target_health": { "state": "healthy" }, "weight": 1, "in_flight": 2, "probes": [],
+                "instance_health": { "state": "InService", "reason_code": "N/A",
+                                     "description": "N/A" } },
+              { "target": { "id": "i-2", "address": "10.0.0.7:80", "availability_zone": null },
+                "target_health": { "state": "initial" }, "weight": 1, "in_flight": 0, "probes": [],
+                "instance_health": { "state": "OutOfService", "reason_code": "ELB",
+                  "description": "Instance registration is still in progress." } }] }] }"#,
+        )
+        .unwrap();
+        let expected = "\
+Target group instances of elb: 1 of 2 healthy
+TARGET  ADDRESS      ZONE  WEIGHT  STATE         IN FLIGHT  LAST PROBE  REASON
+i-1     10.0.0.6:80  -     1       InService     2          -
+i-2     10.0.0.7:80  -     1       OutOfService  0          -           ELB: Instance registration is still in progress.
+";
+        assert_eq!(group_section(&groups.target_groups[0]), expected);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 mod support;
 
 mod bytes;
+mod classic;
 mod ends;
 mod scene;
 mod standby;

@@ -1,10 +1,12 @@
 //! What the tests of forwarded connections share: targets that greet and echo, and a TCP listener in
 //! front of them.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::support::{Client, Elbow, SOON, Target, Wire, eventually};
@@ -77,6 +79,17 @@ pub(crate) async fn finish(wire: &mut Wire) {
 /// Waits until the connection is reset, hearing nothing more.
 pub(crate) async fn expect_reset(client: &mut Client) {
     assert_eq!(client.wire.rest().await, (Vec::new(), false), "a reset");
+}
+
+/// Expects that a new connection is reset, which may be so early that it looks like never made.
+pub(crate) async fn expect_turned_away(address: SocketAddr) {
+    match TcpStream::connect(address).await {
+        Ok(stream) => {
+            let mut wire = Wire::new(stream);
+            assert_eq!(wire.rest().await, (Vec::new(), false), "a reset");
+        }
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
 }
 
 /// Waits for the health of so many targets of `group`.

@@ -2,7 +2,7 @@
 //! to be reached.
 
 use crate::scene::{
-    PROBED, UNPROBED, echo, echoes, expect_reset, forwarding, healthy, open, order,
+    PROBED, UNPROBED, echo, echoes, expect_turned_away, forwarding, healthy, open, order,
 };
 use crate::support::{Client, Elbow, Target, Wire, targets};
 
@@ -26,7 +26,7 @@ async fn a_connection_that_no_target_takes_is_reset_and_logged_with_its_reason()
     b.stop().await;
     let settings = format!("{UNPROBED}\nretries = 0");
     let elbow = Elbow::start(&forwarding(&targets(&[&a, &b]), "", &settings)).await;
-    expect_reset(&mut Client::connect(elbow.address()).await).await;
+    expect_turned_away(elbow.address()).await;
     let line = elbow.log_line().await;
     assert_eq!(line.text("error_reason"), "TargetConnectionError");
     let port = line.number("target_port").unwrap();
@@ -124,7 +124,7 @@ async fn a_group_that_fails_closed_refuses_when_no_target_is_healthy() {
     let elbow = Elbow::start(&forwarding(&targets(&[&a]), "", &settings)).await;
     let unhealthy = || elbow.running().shared.load().groups["group"].unhealthy_count(None);
     crate::support::eventually(crate::support::SOON, "it is out", || unhealthy() == 1).await;
-    expect_reset(&mut Client::connect(elbow.address()).await).await;
+    expect_turned_away(elbow.address()).await;
     let line = elbow.log_line().await;
     assert_eq!(line.text("error_reason"), "NoHealthyTarget");
     assert_eq!(line.text("target_ip"), "-");

@@ -139,3 +139,51 @@ async fn requests_go_to_the_instance_with_the_fewest_outstanding() {
     busy.open_gate();
     assert_eq!(held.response().await.status(), 200);
 }
+
+#[tokio::test]
+async fn a_line_of_the_access_log_is_classics_and_counts_bodies_alone() {
+    let site = Site::start("a").await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let log = format!("access_log = {{ path = {path:?}, format = \"alb\" }}\n");
+    let elbow = Elbow::start(&(log + &before(&[&site], ""))).await;
+    until(&elbow, "InService").await;
+    let mut client = Client::connect(elbow.address()).await;
+    let request = "POST /form?a=1 HTTP/1.1\r\nHost: www.example.com\r\n\
+         User-Agent: curl/7.38.0\r\nContent-Length: 5\r\n\r\nhello";
+    assert_eq!(client.ask(request).await.text(), "a 5");
+    site.judge([500]);
+    until(&elbow, "OutOfService").await;
+    let refused = client.get("/").await;
+    assert_eq!(refused.status(), 503);
+    let read = || std::fs::read_to_string(&path).unwrap_or_default();
+    eventually(SOON, "two lines", || read().lines().count() == 2).await;
+    let lines = read();
+    let lines: Vec<Vec<&str>> = lines
+        .lines()
+        .map(|line| line.split(' ').collect())
+        .collect();
+    let (client, instance) = (client.address.to_string(), site.address().to_string());
+    let port = elbow.address().port();
+    assert_eq!(lines[0][1..4], ["lb", &*client, &*instance]);
+    let url = format!("http://www.example.com:{port}/form?a=1");
+    let rest = [
+        "200",
+        "200",
+        "5",
+        "3",
+        "\"POST",
+        &*url,
+        "HTTP/1.1\"",
+        "\"curl/7.38.0\"",
+        "-",
+        "-",
+    ];
+    assert_eq!(lines[0][7..], rest);
+    assert!(lines[0][4..7].iter().all(|time| time.starts_with("0.")));
+    let body = refused.body.len().to_string();
+    assert_eq!(
+        lines[1][3..11],
+        ["-", "-1", "-1", "-1", "503", "0", "0", &*body]
+    );
+}

@@ -72,7 +72,7 @@ pub enum ListenerProtocol {
     /// HTTP over TLS.
     #[serde(rename = "HTTPS")]
     Https,
-    /// Whatever is spoken over TLS.
+    /// Whatever is spoken over TLS; Classic's SSL.
     #[serde(rename = "TLS")]
     Tls,
 }

@@ -92,6 +92,7 @@ pub struct TargetGroup {
     pub active_standby: Option<ActiveStandby>,
     /// What becomes of the open connections of a target that turns unhealthy, in a group of protocol
     /// TCP: "cut" or "keep". NLB: target_health_state.unhealthy.connection_termination.enabled.
+    /// Default: cut; keep for a classic load balancer that drains connections.
     #[serde(default)]
     pub on_unhealthy: Option<Connections>,
     /// How often a request that may safely be repeated is tried on another target, 0-10; a TCP

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{check, told};
 use crate::balance::Algorithm;
+use crate::config::Service;
 use crate::target_group::{ProbeProtocol, ZonePolicy};
 
 /// What is told of a Classic load balancer with such a listener and such a group.
@@ -54,6 +55,31 @@ fn a_classic_load_balancer_has_no_more_than_it_had() {
             plain,
             "health_check = { protocol = \"HTTP\", matcher = \"200-299\" }",
             "only the status 200 passes the health check of a classic load balancer",
+        ),
+        (
+            plain,
+            "proxy_protocol = \"v1\"",
+            "a classic load balancer sends PROXY protocol headers for TCP and SSL listeners only",
+        ),
+        (
+            "protocol = \"TCP\", default = { forward = \"g\" }",
+            "protocol = \"TCP\"\nproxy_protocol = \"v2\"",
+            "a classic load balancer knows version 1 of the PROXY protocol",
+        ),
+        (
+            plain,
+            "max_concurrency = 0",
+            "expected a whole number of at least 1, found the number 0",
+        ),
+        (
+            plain,
+            "max_concurrency = 1\nsurge_queue = { length = 1025 }",
+            "1025 is out of range: write 0 to 1024",
+        ),
+        (
+            plain,
+            "surge_queue = { length = 1024 }",
+            "nobody ever waits in this surge queue",
         ),
         (
             plain,
@@ -108,4 +134,12 @@ fn the_defaults_of_a_classic_load_balancer_are_those_of_2012() {
     );
     assert_eq!(connections.health_check.protocol, ProbeProtocol::Tcp);
     assert!(!config.load_balancers[0].attributes.http2);
+    let Service::Relay(relay) = config.load_balancers[0].listeners[1].service else {
+        panic!("it forwards connections");
+    };
+    assert_eq!(relay.idle_timeout, Duration::from_secs(60));
+    assert!(!connections.settings.cut_unhealthy);
+    assert_eq!(settings.max_concurrency, None);
+    assert_eq!(settings.surge_queue.length, 1024);
+    assert_eq!(settings.surge_queue.timeout, Duration::from_secs(60));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::report::Report;
 use crate::config::document::{
-    Algorithm, Listener, LoadBalancer, LoadBalancerType, ProtocolVersion, TargetGroup,
+    self, Algorithm, Listener, LoadBalancer, LoadBalancerType, ProtocolVersion, TargetGroup,
 };
 use crate::config::path::Path;
 
@@ -64,6 +64,16 @@ pub(super) fn group(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_
             "active_standby",
             group.active_standby.is_some(),
             "a classic load balancer has no targets that stand by",
+        ),
+        (
+            "proxy_protocol",
+            group.proxy_protocol == Some(document::ProxyProtocolVersion::V2),
+            "a classic load balancer knows version 1 of the PROXY protocol",
+        ),
+        (
+            "proxy_protocol",
+            group.proxy_protocol.is_some() && group.protocol != document::TargetProtocol::Tcp,
+            "a classic load balancer sends PROXY protocol headers for TCP and SSL listeners only",
         ),
     ] {
         if is_odd {

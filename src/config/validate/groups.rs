@@ -8,6 +8,7 @@ use crate::config::document::{StickinessType, TargetGroup};
 use crate::config::path::Path;
 use crate::config::suggest::{listed, nearest};
 use crate::config::validate::target_group::protocol;
+use crate::config::value::Span;
 use crate::target_group::TargetProtocol;
 
 /// The target groups by name, with the load balancer that uses each.
@@ -29,6 +30,8 @@ pub(super) struct User {
     pub(super) name: Arc<str>,
     /// Whether it is a Classic one.
     pub(super) is_classic: bool,
+    /// Its idle timeout: of a Classic one that is also what its connections have.
+    pub(super) idle_timeout: Span,
     /// Whether the listener that names the group forwards connections, not requests.
     pub(super) relays: bool,
 }

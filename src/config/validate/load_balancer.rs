@@ -31,6 +31,7 @@ pub(super) fn validate(
         classic::listeners(load_balancer, &path, report);
         let user = User {
             is_classic: load_balancer.kind == LoadBalancerType::Classic,
+            idle_timeout: load_balancer.idle_timeout,
             place,
             name: own_name.into(),
             relays: false,

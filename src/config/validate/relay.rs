@@ -36,9 +36,12 @@ pub(super) fn validate(
         let message = "`tls_mode` is for listeners of protocol TLS";
         report.refuse(path.key("tls_mode"), message, "write protocol = \"TLS\"");
     }
-    let idle_timeout = listener.idle_timeout.unwrap_or(IDLE_TIMEOUT);
-    let key = path.key("idle_timeout");
-    range::duration(report, &key, idle_timeout, &range::RELAY_IDLE_TIMEOUT);
+    let (usual, range) = match user.is_classic {
+        true => (user.idle_timeout, &range::IDLE_TIMEOUT),
+        false => (IDLE_TIMEOUT, &range::RELAY_IDLE_TIMEOUT),
+    };
+    let idle_timeout = listener.idle_timeout.unwrap_or(usual);
+    range::duration(report, &path.key("idle_timeout"), idle_timeout, range);
     let passthrough = listener.protocol == ListenerProtocol::Tls && !listener.ends_tls();
     let rules = match passthrough {
         true => by_name(listener, &user, path, groups, report),

@@ -17,9 +17,7 @@ pub(super) fn validate(
     report: &mut Report<'_>,
 ) -> SurgeQueueLimits {
     let queue = &group.surge_queue;
-    if let Some(most) = group.max_concurrency {
-        range::number(report, &path.key("max_concurrency"), most, 1..=u32::MAX);
-    } else if queue.length.is_some_and(|length| length > 0) {
+    if group.max_concurrency.is_none() && queue.length.is_some_and(|length| length > 0) {
         report.warn(
             path.key("surge_queue"),
             "nobody ever waits in this surge queue",

@@ -116,7 +116,7 @@ fn one(
         keeps_address: group.stale_ip_after_stop,
         cut_unhealthy: match active_standby {
             Some(active_standby) => active_standby.cut,
-            None => group.on_unhealthy.unwrap_or_default() == Connections::Cut,
+            None => on_unhealthy(group, is_classic) == Connections::Cut,
         },
         active_standby,
     };
@@ -127,6 +127,16 @@ fn one(
         tls,
         load_balancer: user.map(|user| user.name.clone()),
     })
+}
+
+/// Connection draining of a Classic load balancer spares the instances that turn unhealthy, too.
+fn on_unhealthy(group: &TargetGroup, is_classic: bool) -> Connections {
+    let spares = is_classic && !group.deregistration_delay.0.is_zero();
+    let usual = match spares {
+        true => Connections::Keep,
+        false => Connections::default(),
+    };
+    group.on_unhealthy.unwrap_or(usual)
 }
 
 /// What the targets are spoken to in.

@@ -1,15 +1,17 @@
 //! The HTTP probe: one GET on a connection of its own, and the status of the answer.
 //!
 //! As ALB does it: HTTP/1.1, `Host` is the target's address and the probed port unless the group
-//! names another, redirects are not followed, the body is not read.
+//! names another, redirects are not followed, the body is not read. Classic wants to know before that
+//! where the body ends.
 
 use std::net::SocketAddr;
 use std::pin::pin;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, LOCATION, USER_AGENT};
+use futures_util::FutureExt;
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, LOCATION, TRANSFER_ENCODING, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -34,8 +36,40 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let request = request(address, check).map_err(ProbeError::Request)?;
-    let response = send(stream, request).await.map_err(ProbeError::Answer)?;
-    judge(&response, check)
+    let (response, connection) = send(stream, request).await.map_err(ProbeError::Answer)?;
+    let status = judge(&response, check)?;
+    if check.classic && !is_framed(&response) {
+        without_body(response, connection).await?;
+    }
+    Ok(status)
+}
+
+/// Whether the head says where the body ends.
+fn is_framed(response: &Response<Incoming>) -> bool {
+    let headers = response.headers();
+    headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING)
+}
+
+/// Sees that there is no body: one must have a Content-Length or come in chunks (AWS: "Configure
+/// health checks for your Classic Load Balancer").
+async fn without_body(
+    response: Response<Incoming>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> Result<(), ProbeError> {
+    let mut body = response.into_body();
+    let frame = {
+        let mut frame = pin!(body.frame());
+        tokio::select! {
+            biased;
+            frame = &mut frame => frame,
+            _ = connection => frame.await,
+        }
+    };
+    match frame {
+        None => Ok(()),
+        Some(Ok(_)) => Err(ProbeError::Unframed),
+        Some(Err(error)) => Err(ProbeError::Answer(error)),
+    }
 }
 
 pub(super) fn request(
@@ -69,7 +103,11 @@ fn replace(headers: &mut HeaderMap, fields: &[(String, String)]) -> http::Result
     Ok(())
 }
 
-async fn send<S>(stream: S, request: Request<Empty<Bytes>>) -> hyper::Result<Response<Incoming>>
+/// The answer, and what is left to drive of its connection.
+async fn send<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+) -> hyper::Result<(Response<Incoming>, impl Future<Output = hyper::Result<()>>)>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -77,14 +115,16 @@ where
         .title_case_headers(true)
         .handshake(TokioIo::new(stream))
         .await?;
+    let mut connection = Box::pin(connection.fuse());
     let mut answer = pin!(sender.send_request(request));
     // The connection is driven here and not by a task of its own, so that it cannot outlive the
     // probe. When it ends first, the answer holds what it ended with.
-    tokio::select! {
+    let answer = tokio::select! {
         biased;
         answer = &mut answer => answer,
-        _ = connection => answer.await,
-    }
+        _ = &mut connection => answer.await,
+    };
+    Ok((answer?, connection))
 }
 
 pub(super) fn judge<B>(response: &Response<B>, check: &HealthCheck) -> Result<u16, ProbeError> {
@@ -102,11 +142,16 @@ pub(super) fn judge<B>(response: &Response<B>, check: &HealthCheck) -> Result<u1
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
     use super::*;
     use crate::health::probe::Prober;
     use crate::health::sample::{self, Scripted};
     use crate::proxy_protocol::Version;
-    use crate::target::{HealthReason, Outcome, ProbeRecord};
+    use crate::target::{HealthReason, Outcome, ProbeRecord, TargetAddress};
 
     async fn probe(site: &Scripted, check: &HealthCheck) -> ProbeRecord {
         Prober::default().probe(&site.target(), check).await
@@ -223,6 +268,55 @@ mod tests {
         assert_eq!(found(early).await.outcome, Outcome::Pass);
         let old = "HTTP/1.0 200 OK\r\n\r\n";
         assert_eq!(found(old).await.outcome, Outcome::Pass);
+    }
+
+    #[tokio::test]
+    async fn classic_wants_a_length_or_chunks_if_there_is_a_body() {
+        let check = HealthCheck {
+            classic: true,
+            ..HealthCheck::default()
+        };
+        for (answer, passes) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+                true,
+            ),
+            ("HTTP/1.1 200 OK\r\n\r\nok", false),
+        ] {
+            let site = Scripted::answering(answer).await;
+            let record = probe(&site, &check).await;
+            assert_eq!(record.outcome == Outcome::Pass, passes, "{answer:?}");
+            if !passes {
+                let reason = HealthReason::FailedHealthChecks;
+                assert_eq!(record.outcome, Outcome::Fail(reason));
+                let detail = "HTTP 200 with a body that has neither Content-Length nor chunks";
+                assert_eq!(record.detail, detail);
+                // ALB does not mind.
+                assert_eq!(found(answer).await.outcome, Outcome::Pass);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn classic_takes_an_answer_without_a_body_that_says_nothing_of_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let answering = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            let _ = stream.read(&mut asked).await.unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+        };
+        let check = HealthCheck {
+            classic: true,
+            ..HealthCheck::default()
+        };
+        let target = sample::target(TargetAddress::Ip(address));
+        let prober = Prober::default();
+        let (record, ()) = tokio::join!(prober.probe(&target, &check), answering);
+        assert_eq!(record.outcome, Outcome::Pass, "{}", record.detail);
     }
 
     #[tokio::test]

@@ -158,6 +158,8 @@ pub(super) enum ProbeError {
     Answer(#[source] hyper::Error),
     #[error("no well-formed answer in HTTP/2: {}", with_causes(.0))]
     Http2(#[source] h2::Error),
+    #[error("HTTP 200 with a body that has neither Content-Length nor chunks")]
+    Unframed,
     #[error("the answer has no gRPC status (HTTP {0})")]
     NoGrpcStatus(u16),
     #[error("gRPC status {status}, expected {expected}")]
@@ -187,6 +189,7 @@ impl ProbeError {
             | Self::Tls(_)
             | Self::Answer(_)
             | Self::Http2(_)
+            | Self::Unframed
             | Self::NoGrpcStatus(_) => HealthReason::FailedHealthChecks,
             Self::Mismatch { status, .. } | Self::GrpcMismatch { status, .. } => {
                 HealthReason::ResponseCodeMismatch(*status)
