@@ -12,7 +12,6 @@ use crate::config::value::Span;
 pub struct SurgeQueue {
     /// How many wait at each node, 0-1024; more are answered with 503, or closed, and counted as
     /// spillover. Default: 0, nobody waits; 1024 for a classic load balancer.
-    #[schemars(range(max = 1024))]
     pub length: Option<u32>,
     /// How long one waits, 1s-4000s; then the answer is 504.
     pub timeout: Span,
