@@ -1,10 +1,17 @@
 //! How a target has treated requests of late, and what has been decided about it.
 //!
-//! Counts fade: at each look what was counted before weighs [`FADE`] as much. How the counts of
-//! several targets are judged is the group's matter.
+//! Counts fade: at each look what was counted before weighs [`FADE`] as much, and never more than it
+//! would if requests had always come as they do now. A target that gets little because it failed is
+//! judged by that little. How the counts of several targets are judged is the group's matter.
 
 /// What is left of a count at the next look.
 const FADE: f64 = 0.7;
+
+/// What a steady flow of one request a look has left behind.
+const STEADY: f64 = FADE / (1.0 - FADE);
+
+/// Fewer new requests are no flow: what was counted before is all that is known.
+const FLOW: f64 = 5.0;
 
 /// The requests that a target has finished with of late.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,8 +32,13 @@ impl Conduct {
     /// Takes in what has been counted since the target was registered.
     pub fn look(&mut self, finished: u64, failed: u64) {
         let new = |count: u64, last: u64| count.saturating_sub(last) as f64;
-        self.finished = self.finished * FADE + new(finished, self.last_finished);
-        self.failed = self.failed * FADE + new(failed, self.last_failed);
+        let flow = new(finished, self.last_finished);
+        let left = match flow >= FLOW && self.finished > 0.0 {
+            true => FADE.min(flow * STEADY / self.finished),
+            false => FADE,
+        };
+        self.finished = self.finished * left + flow;
+        self.failed = self.failed * left + new(failed, self.last_failed);
         self.last_finished = finished;
         self.last_failed = failed;
     }
@@ -64,5 +76,24 @@ mod tests {
         conduct.look(160, 12);
         assert_eq!((conduct.finished, conduct.failed), (10.0, 2.0));
         assert_eq!(conduct.failure_rate(), 0.2);
+    }
+
+    #[test]
+    fn a_target_that_gets_little_is_judged_by_that_little() {
+        let mut conduct = Conduct::default();
+        conduct.look(2000, 2000);
+        let mut finished = 2000;
+        let mut looks = 0;
+        while conduct.failure_rate() >= 0.025 {
+            finished += 20;
+            conduct.look(finished, 2000);
+            looks += 1;
+        }
+        // As many as if it had always got twenty.
+        assert_eq!(looks, 11);
+        // A pause is no flow.
+        let before = conduct.failed;
+        conduct.look(finished + 1, 2000);
+        assert_eq!(conduct.failed, before * FADE);
     }
 }

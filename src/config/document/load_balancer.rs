@@ -52,8 +52,9 @@ pub struct LoadBalancer {
     /// What happens to Forwarded (RFC 7239).
     #[serde(default)]
     pub forwarded: Forwarded,
-    /// ALB: routing.http.preserve_host_header.enabled. Passes Host on untouched; otherwise the
-    /// listener's port is appended, or on port 80 and 443 taken away.
+    /// ALB: routing.http.preserve_host_header.enabled. Passes Host on untouched, also where the request
+    /// has an absolute target, and rules look at it; otherwise the listener's port is appended, or on
+    /// port 80 and 443 taken away.
     #[serde(default)]
     pub preserve_host: bool,
     /// ALB: routing.http.drop_invalid_header_fields.enabled. Removes header fields whose names hold

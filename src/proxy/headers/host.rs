@@ -9,15 +9,16 @@ use crate::http1::{FieldName, RequestHead, Version};
 impl<'a> Host<'a> {
     /// Reads the host of a request: an absolute-form target's, or else the first Host field's.
     /// `None` when it names none although it must, names several, or what it names is no host (RFC
-    /// 9112 section 3.2 wants 400 then). With `several`, the first of several Host fields counts, as
-    /// ALB has it when it preserves them.
-    pub(in crate::proxy) fn of(head: &'a RequestHead, several: bool) -> Option<Self> {
+    /// 9112 section 3.2 wants 400 then). Where the fields are `preserved`, the first of them counts, as
+    /// ALB has it, and before an absolute-form target: rules see the host that the target sees.
+    pub(in crate::proxy) fn of(head: &'a RequestHead, preserved: bool) -> Option<Self> {
         let mut fields = head.values(FieldName::Host);
         let first = fields.next();
-        if !several && fields.next().is_some() {
+        if !preserved && fields.next().is_some() {
             return None;
         }
-        match (head.authority(), first) {
+        let authority = head.authority().filter(|_| !preserved || first.is_none());
+        match (authority, first) {
             (Some(authority), _) => Self::parse(authority),
             (None, Some(value)) => Self::parse(str::from_utf8(value).ok()?),
             (None, None) if head.version() == Version::Http10 => Some(Self {
@@ -85,9 +86,9 @@ mod tests {
         }
     }
 
-    fn of(head: &str, several: bool) -> Option<String> {
+    fn of(head: &str, preserved: bool) -> Option<String> {
         let head = RequestHead::parse(head.into(), head.len()).unwrap();
-        Host::of(&head, several).map(|host| host.name.to_owned())
+        Host::of(&head, preserved).map(|host| host.name.to_owned())
     }
 
     #[test]
@@ -98,6 +99,9 @@ mod tests {
         assert_eq!(of(two, true).as_deref(), Some("a"));
         let absolute = "GET http://c/ HTTP/1.1\r\nHost: a\r\n\r\n";
         assert_eq!(of(absolute, false).as_deref(), Some("c"));
+        assert_eq!(of(absolute, true).as_deref(), Some("a"));
+        let alone = "GET http://c/ HTTP/1.1\r\n\r\n";
+        assert_eq!(of(alone, true).as_deref(), Some("c"));
         assert_eq!(of("GET / HTTP/1.0\r\n\r\n", false).as_deref(), Some(""));
     }
 }

@@ -128,8 +128,7 @@ fn push_request_line(out: &mut Vec<u8>, head: &RequestHead, uri: Option<&str>) {
 }
 
 fn push_host(out: &mut Vec<u8>, head: &RequestHead, facts: &ToTarget<'_>) {
-    let preserved = facts.attributes.preserve_host && head.authority().is_none();
-    if preserved && head.value(FieldName::Host).is_some() {
+    if facts.attributes.preserve_host && head.value(FieldName::Host).is_some() {
         for value in head.values(FieldName::Host) {
             push_field(out, b"Host", value);
         }
