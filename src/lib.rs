@@ -26,7 +26,8 @@
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, and one a connection, each log written by a thread of its own |
 //! |   | [`disk`] | files that are there whole or not at all |
-//! | 1 | [`routing`] | which rule a request meets; knows no targets |
+//! | 1 | [`inbound`] | whom a listener lets in: security groups, network ACLs |
+//! |   | [`routing`] | which rule a request meets; knows no targets |
 //! |   | [`auth`] | who a request is of: logins at identity providers, tokens of programs |
 //! |   | [`stickiness`] | the cookies that say which target, or which group, a client stays with |
 //! |   | [`balance`] | which candidate is next; pure |
@@ -41,6 +42,7 @@
 //! | 6 | [`server`] | workers, sockets, connections, drain |
 //! |   | [`discovery`] | where targets come from besides the file: container engines, DNS |
 //! |   | [`explain`] | what would become of a request, and why |
+//! |   | [`nft`] | what security groups mean for a packet filter before the targets |
 //! | 7 | [`reload`] | the one writer of snapshots |
 //! | 8 | [`admin`] | metrics page and JSON API |
 //! | 9 | [`app`] | start-up and shutdown, in order |
@@ -59,7 +61,7 @@
 //! # Life of a request
 //!
 //! ```text
-//! server   accept     the connection limit; one task a connection; who the client is, where a proxy
+//! server   accept     who may connect (security groups); the connection limit; one task a connection; who the client is, where a proxy
 //!                     before the balancer says so (PROXY protocol)
 //!          handshake  TLS: the certificate by SNI, under a deadline, a few answers a turn
 //! proxy    serve      the next head, strictly read; limits and timeouts. In HTTP/2 each request has a
@@ -142,6 +144,13 @@
 //! * Stickiness is ALB's, where its manual is silent: a target or a group of weight 0 keeps the clients that it has; a
 //!   group without targets keeps them, too, and answers 503; `AWSALBAPP` gets `SameSite=None; Secure` only over
 //!   HTTPS, for browsers drop it otherwise; shards that are not needed are removed, not set each time.
+//! * Who may connect is decided by the packet's address, once, when a connection begins ([`inbound`]). The
+//!   kernel has accepted it by then, so it is reset, where AWS drops the first packet without a word; for
+//!   that there is a firewall, and for targets' hosts [`nft`] writes its rules. QUIC's first packet is
+//!   dropped, and where somebody may be refused, QUIC clients do not move to another address. A load
+//!   balancer without security groups is open, for there is no VPC whose default group it could have.
+//!   There are no outbound rules. A network ACL is asked only then, too, where AWS asks for each packet:
+//!   what is open goes on. Listener port 0 is port 0 for rules.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants
@@ -170,10 +179,12 @@ pub mod disk;
 pub mod explain;
 pub mod health;
 pub mod http1;
+pub mod inbound;
 pub mod keyring;
 pub mod local_ca;
 pub mod metrics;
 pub mod net;
+pub mod nft;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod relay;

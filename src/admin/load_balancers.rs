@@ -24,6 +24,9 @@ pub(super) struct LoadBalancers {
 #[derive(Debug, Serialize)]
 struct LoadBalancerDocument {
     name: String,
+    scheme: &'static str,
+    /// Without any, everybody may connect.
+    security_groups: Vec<String>,
     nodes: Vec<Node>,
     listeners: Vec<Listener>,
     /// Where it answers, with the ports that the system chose.
@@ -38,6 +41,10 @@ struct LoadBalancerDocument {
 struct Node {
     zone: Option<String>,
     address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subnet: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_acl: Option<String>,
     #[serde(flatten)]
     health: NodeHealthDocument,
 }
@@ -117,6 +124,8 @@ fn document(
     let nodes = nodes.map(|(node, health)| Node {
         zone: node.zone.as_ref().map(ToString::to_string),
         address: node.address.to_string(),
+        subnet: node.subnet.as_ref().map(ToString::to_string),
+        network_acl: node.network_acl.as_ref().map(|acl| acl.name.to_string()),
         health: health.into(),
     });
     let shift = load_balancer.shift.active(now);
@@ -137,6 +146,12 @@ fn document(
     let addresses = context.addresses.of(&load_balancer.name);
     LoadBalancerDocument {
         name: load_balancer.name.to_string(),
+        scheme: load_balancer.scheme.as_str(),
+        security_groups: load_balancer
+            .security_groups
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         nodes: nodes.collect(),
         listeners: listeners.collect(),
         addresses: addresses.iter().map(ToString::to_string).collect(),

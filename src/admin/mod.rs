@@ -17,6 +17,7 @@ mod guard;
 mod health;
 mod load_balancers;
 mod metrics;
+mod nft;
 mod nodes;
 mod page;
 mod providers;
@@ -97,6 +98,7 @@ pub fn router(context: Context, more: Router) -> Router {
             post(zonal_shift::start).delete(zonal_shift::cancel),
         )
         .route("/nodes/{zone}/health", get(nodes::health))
+        .route("/nft", get(nft::show))
         .route("/rules", get(rules::list))
         .route("/explain", get(explain::show))
         .route("/public-keys/{id}", get(public_keys::show))

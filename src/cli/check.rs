@@ -1,8 +1,9 @@
 //! `elbow check` and `elbow schema`: questions that need no daemon.
 
+use std::fmt::Write;
 use std::path::Path;
 
-use crate::config;
+use crate::config::{self, ValidConfig};
 
 use super::Failure;
 use super::say::say;
@@ -20,13 +21,40 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
         .iter()
         .map(|group| group.registrations.len())
         .sum();
+    let guarded = guarded(&valid);
     Ok(say(format_args!(
-        "{} can be used: {}, {}, {}.\n",
+        "{} can be used: {}, {}, {}.\n{guarded}",
         file.display(),
         number(valid.load_balancers.len(), "load balancer"),
         number(valid.target_groups.len(), "target group"),
         number(targets, "target"),
     ))?)
+}
+
+/// Who may connect, where that is said: one line for each load balancer.
+fn guarded(valid: &ValidConfig) -> String {
+    let mut text = String::new();
+    for load_balancer in &valid.load_balancers {
+        let groups = load_balancer.security_groups.join(", ");
+        let nodes = load_balancer.nodes.iter();
+        let stands = nodes.filter_map(|node| {
+            let subnet = node.subnet.as_ref()?;
+            let acl = node.network_acl.as_ref();
+            let acl = acl.map_or_else(String::new, |acl| format!(", network ACL {}", acl.name));
+            Some(format!("{} (subnet {subnet}{acl})", node.address))
+        });
+        let stands: Vec<_> = stands.collect();
+        let parts = [
+            (!groups.is_empty()).then(|| format!("security groups {groups}")),
+            (!stands.is_empty()).then(|| format!("nodes {}", stands.join(", "))),
+        ];
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
+        if !parts.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {}: {}", load_balancer.name, parts.join("; "));
+        }
+    }
+    text
 }
 
 /// Prints the JSON Schema.

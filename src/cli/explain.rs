@@ -208,6 +208,9 @@ fn condition_row(condition: &CheckedCondition) -> [String; 4] {
 
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
+        Outcome::NotLetIn { by, description } => format!(
+            "The connection is reset: {description} ({by}; --source asks for another client).\n"
+        ),
         Outcome::Refused {
             status,
             reason,

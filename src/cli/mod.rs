@@ -9,6 +9,7 @@ mod check;
 mod daemon;
 mod explain;
 mod failure;
+mod nft;
 mod reload;
 mod remote;
 mod say;
@@ -123,6 +124,21 @@ enum Command {
     Cert(cert::Cert),
     /// Print the JSON Schema of the configuration, for editors
     Schema,
+    /// Print rules for nftables by which targets can be reached only as their security groups say
+    ///
+    /// For `nft -f` on the targets' hosts, or on the router before them: ports of targets whose group
+    /// has `security_groups` are open for whom these let in, the balancer's nodes say, and closed for
+    /// everybody else. Nothing is loaded here. By default a running daemon is asked, which knows the
+    /// targets that it has found.
+    ///
+    /// elbow nft | ssh root@wp-a nft -f -
+    Nft {
+        /// Ask a configuration file instead of a daemon
+        #[arg(short, long, value_name = "FILE", conflicts_with = "address")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Have a running daemon read its configuration again
     ///
     /// Prints what has changed, or why the configuration was refused; then the one before stays in
@@ -224,6 +240,10 @@ pub fn main() -> ExitCode {
         }
         Command::Cert(cert) => cert.run(),
         Command::Schema => check::schema(),
+        Command::Nft { config, admin } => match config {
+            Some(file) => nft::by_file(&file),
+            None => nft::by_daemon(admin.address),
+        },
         Command::Reload { admin } => reload::reload(admin.address),
         Command::FailBack { group, admin } => switch::fail_back(admin.address, &group),
         Command::Activate {

@@ -58,6 +58,8 @@ struct LoadBalancer {
     nodes: Vec<Node>,
     #[serde(default)]
     zonal_shift: Option<ZonalShift>,
+    #[serde(default)]
+    security_groups: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -245,10 +247,17 @@ fn providers(providers: &[Provider]) -> Table<4> {
     table
 }
 
-/// What keeps clients from a load balancer's nodes.
+/// What keeps clients from a load balancer or its nodes.
 fn remarks(balancer: &LoadBalancer) -> String {
     let mut text = String::new();
     let name = &balancer.name;
+    if !balancer.security_groups.is_empty() {
+        let groups = balancer.security_groups.join(", ");
+        let _ = writeln!(
+            text,
+            "{name}: open to whom its security groups let in: {groups}"
+        );
+    }
     if let Some(shift) = &balancer.zonal_shift {
         let left = humantime::format_duration(Duration::from_secs(shift.expires_in_seconds));
         let zone = &shift.away_from;

@@ -34,6 +34,7 @@ pub use check::{
 pub use contribution::{Contributed, Contribution, Rejected};
 pub use document::{
     Config, DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
+    Scheme,
 };
 pub use listener_headers::{ListenerHeaders, RequestHeaderNames, ResponseChanges};
 pub use problem::{Location, Problem, Problems, Severity};

@@ -16,6 +16,14 @@ pub(super) fn unoffered(key: &str) -> Option<Unoffered> {
             "put an HTTP server in front of the function, such as the Lambda Runtime Interface Emulator or the \
              Lambda Web Adapter, and register its address in `targets`",
         ),
+        "outbound" | "egress" | "security_group_egress" => (
+            "what goes out is always let out: Elbow connects to targets, and to what its configuration names",
+            "leave it out; a security group has `inbound` rules only",
+        ),
+        "ingress" | "ip_permissions" => (
+            "the rules of a security group or a network ACL are called `inbound`, as in AWS's console",
+            "write inbound = [{ port = 443, source = \"0.0.0.0/0\" }]",
+        ),
         "target_type" => (
             "targets have no type: instances and containers are registered by their address or name in `targets`",
             "for a Lambda function, put an HTTP server in front of it, such as the Lambda Runtime Interface \

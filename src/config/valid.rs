@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use super::Service;
 use super::document::{
-    DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
+    DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges, Scheme,
 };
 use super::listener_headers::ListenerHeaders;
 use super::provider::ValidProvider;
 use crate::acme::Wanted;
 use crate::auth::{JwtSettings, OidcSettings};
+use crate::inbound::{NetworkAcl, SecurityGroup};
 use crate::keyring;
 use crate::net::AddressBlocks;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
@@ -45,6 +46,8 @@ pub struct ValidConfig {
     pub key_log: Option<PathBuf>,
     /// Where what must survive a restart is kept; there is one if certificates are ordered.
     pub state_directory: Option<PathBuf>,
+    /// Who may connect; names are unique.
+    pub security_groups: Vec<Arc<SecurityGroup>>,
     /// The load balancers, in the order of the document.
     pub load_balancers: Vec<ValidLoadBalancer>,
     /// The target groups, in the order of the document.
@@ -67,6 +70,10 @@ pub struct AccessLogSettings {
 pub struct ValidLoadBalancer {
     /// Its name, unique among load balancers.
     pub name: Arc<str>,
+    /// Whether its nodes have private addresses only.
+    pub scheme: Scheme,
+    /// The names of its security groups: all of them exist. Without one everybody may connect.
+    pub security_groups: Vec<Arc<str>>,
     /// Its nodes; at least one.
     pub nodes: Vec<ValidNode>,
     /// What ALB calls its attributes.
@@ -110,6 +117,10 @@ pub struct ValidNode {
     pub zone: Option<Zone>,
     /// The address; unspecified means all.
     pub address: IpAddr,
+    /// The subnet that the address lies in.
+    pub subnet: Option<Arc<str>>,
+    /// What may come into that; none lets everything in.
+    pub network_acl: Option<Arc<NetworkAcl>>,
 }
 
 /// Proxies that are believed about whom a request comes from.
@@ -346,6 +357,8 @@ pub struct ValidTargetGroup {
     pub tls: Option<ConnectorSettings>,
     /// Its targets; their keys are unique.
     pub registrations: Vec<Registration>,
+    /// The names of its targets' security groups: all of them exist.
+    pub security_groups: Vec<Arc<str>>,
     /// The load balancer that uses it; none means that no rule names it.
     pub load_balancer: Option<Arc<str>>,
 }

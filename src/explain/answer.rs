@@ -57,6 +57,9 @@ pub struct Entered {
     pub zone: Option<String>,
     /// The other nodes through which it could have come.
     pub other_nodes: Vec<String>,
+    /// The load balancer's security groups; without any, everybody may connect.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
 }
 
 /// A rule that was looked at.
@@ -111,6 +114,13 @@ pub enum Outcome {
         status: u16,
         /// The access log's word for the reason.
         reason: String,
+        /// The same in words.
+        description: String,
+    },
+    /// The connection is refused before a byte is read.
+    NotLetIn {
+        /// `security_group` or `network_acl`.
+        by: String,
         /// The same in words.
         description: String,
     },

@@ -108,6 +108,13 @@ pub(super) fn find<'s>(
         node: first.entrance.key.address.ip().to_string(),
         zone: first.entrance.zone.as_ref().map(ToString::to_string),
         other_nodes: others.map(|way| way.node.clone()).collect(),
+        security_groups: first
+            .entrance
+            .load_balancer
+            .security_groups
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     };
     Ok((first.entrance, entered))
 }

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use crate::http1::{HeadError, HeadLimits, HeadScanner, RequestHead};
+use crate::inbound::{Refused, Transport};
 use crate::proxy::{Examined, ProxyError, examine};
 use crate::routing::{Check, Condition, Redirect, RequestView, Transformed, Transforms, Trial};
 use crate::snapshot::{Action, Authenticator, Entrance, Forward, Group, Snapshot};
@@ -48,7 +49,7 @@ pub fn explain(
     let url = Url::parse(&question.url)?;
     let head = question.head(&url)?;
     let (entrance, entered) = entrance::find(snapshot, question, &url)?;
-    let refused = |error: &ProxyError| Explanation {
+    let ended = |outcome: Outcome| Explanation {
         request: Seen {
             method: question.method.clone(),
             url: question.url.clone(),
@@ -63,8 +64,12 @@ pub fn explain(
         matched_rule: None,
         authentication: None,
         transforms: None,
-        outcome: refusal(error),
+        outcome,
     };
+    let refused = |error: &ProxyError| ended(refusal(error));
+    if let Err(by) = entrance.would_admit(question.source, Transport::Tcp) {
+        return Ok(ended(not_let_in(by, question, &entered)));
+    }
     let head = match parse(head, entrance) {
         Ok(head) => head,
         Err(error) => return Ok(refused(&ProxyError::RequestHead(error))),
@@ -86,6 +91,29 @@ fn parse(head: Vec<u8>, entrance: &Entrance) -> Result<RequestHead, HeadError> {
     });
     let end = scanner.scan(&head)?.ok_or(HeadError::Malformed)?;
     RequestHead::parse(head, end).map_err(|(error, _)| error)
+}
+
+/// What a client sees that may not connect.
+fn not_let_in(by: Refused, question: &Question, entered: &Entered) -> Outcome {
+    let (source, port) = (question.source, entered.port);
+    let description = match by {
+        Refused::SecurityGroup => {
+            let groups = entered.security_groups.join(", ");
+            format!("no inbound rule of {groups} lets {source} in on port {port}")
+        }
+        Refused::NetworkAcl(Some(number)) => {
+            format!("rule {number} of the network ACL of the node's subnet denies {source}")
+        }
+        Refused::NetworkAcl(None) => {
+            format!(
+                "no rule of the network ACL of the node's subnet allows {source} on port {port}"
+            )
+        }
+    };
+    Outcome::NotLetIn {
+        by: by.as_str().to_owned(),
+        description,
+    }
 }
 
 fn refusal(error: &ProxyError) -> Outcome {

@@ -354,6 +354,7 @@ mod tests {
                 Instant::now(),
             ),
             health_check: Arc::new(seldom()),
+            security_groups: Vec::new(),
             load_balancer: Some("wp-elb".into()),
             metrics: metrics.group("wp-elb", &name, &[None]),
         };

@@ -51,6 +51,7 @@ pub(super) fn assign(target: Arc<Target>, check: HealthCheck) -> Assignment {
         connector: None,
         target_group: TargetGroup::new(settings, Vec::new(), Scope::All, None, now),
         health_check: Arc::clone(&check),
+        security_groups: Vec::new(),
         load_balancer: Some("wp-elb".into()),
         metrics: metrics.group("wp-elb", "wordpress", &[None]),
     };

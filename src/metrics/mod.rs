@@ -11,6 +11,7 @@
 
 mod acme;
 mod auth;
+mod blocked;
 mod classic;
 mod condition;
 mod daemon;
@@ -28,6 +29,7 @@ use prometheus::{IntCounter, IntGauge, Registry, TextEncoder};
 
 pub use acme::{AcmeMetrics, CertificateSample};
 pub use auth::AuthMetrics;
+pub use blocked::BlockedMetrics;
 pub use classic::ClassicMetrics;
 pub use condition::ConditionMetrics;
 pub use daemon::{ReloadMetrics, ServerMetrics};
@@ -66,6 +68,8 @@ struct Families {
     probe: group::Families,
     acme: acme::Families,
     acme_rows: Arc<Shelf<AcmeMetrics>>,
+    blocked: blocked::Families,
+    blocked_rows: Arc<Shelf<BlockedMetrics>>,
     nodes: Arc<Shelf<NodeMetrics>>,
     targets: Arc<Shelf<TargetMetrics>>,
     probes: Arc<Shelf<ProbeMetrics>>,
@@ -86,6 +90,8 @@ impl Metrics {
                 probe: group::Families::new(registry)?,
                 acme: acme::Families::new(registry)?,
                 acme_rows: Arc::default(),
+                blocked: blocked::Families::new(registry)?,
+                blocked_rows: Arc::default(),
                 nodes: Arc::default(),
                 targets: Arc::default(),
                 probes: Arc::default(),
@@ -100,6 +106,24 @@ impl Metrics {
         let families = &self.families;
         Shelf::take(&families.nodes, &labels, |rows| {
             NodeMetrics::new(&families.node, rows)
+        })
+    }
+
+    /// The handle for whom a listener does not let in through one node.
+    pub fn blocked(
+        &self,
+        load_balancer: &str,
+        zone: Option<&str>,
+        listener: u16,
+    ) -> Arc<BlockedMetrics> {
+        let labels = [
+            load_balancer,
+            zone.unwrap_or_default(),
+            &listener.to_string(),
+        ];
+        let families = &self.families;
+        Shelf::take(&families.blocked_rows, &labels, |rows| {
+            BlockedMetrics::new(&families.blocked, rows)
         })
     }
 

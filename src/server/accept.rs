@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use crate::config::Service;
+use crate::inbound::Transport;
 use crate::metrics::ServerMetrics;
 use crate::net::Stream;
 use crate::proxy::{self, Proxy};
@@ -85,7 +87,8 @@ impl Acceptor {
         self.take_the_rest(listener, &entrance);
     }
 
-    /// Serves the connection in a task of its own, or closes it when there are too many.
+    /// Serves the connection in a task of its own, or closes it when its peer is not let in, of whom no byte is read
+    /// then, or when there are too many.
     fn admit(
         &self,
         stream: TcpStream,
@@ -98,6 +101,9 @@ impl Acceptor {
             // The listener has just been removed; dropping the stream closes the connection.
             return;
         };
+        if !entrance.admits(client, Transport::Tcp) {
+            return reset(&stream);
+        }
         let Some(guard) = ConnectionGuard::open(entrance, &self.metrics) else {
             return;
         };
@@ -167,6 +173,13 @@ impl Acceptor {
             drain.cancel();
         });
     }
+}
+
+/// Refuses a connection that the kernel has accepted already: a reset says so at once, and leaves nothing behind that
+/// would wait for the peer. (A security group of AWS's drops the peer's first packet, which only a firewall can do.)
+fn reset(stream: &TcpStream) {
+    // Fails when the peer has gone already.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 /// The ends of a connection as the relay knows them.

@@ -18,6 +18,7 @@ use tracing::error;
 use super::accept::Acceptor;
 use super::connection::ConnectionGuard;
 use super::connection_log::{ConnectionLog, Failed};
+use crate::inbound::Transport;
 use crate::proxy::Ends;
 use crate::snapshot::{Entrance, EntranceKey};
 use crate::tls::Facts;
@@ -91,6 +92,10 @@ impl Acceptor {
         else {
             return incoming.refuse();
         };
+        if !entrance.admits(incoming.remote_address(), Transport::Udp) {
+            // Not a word: the address may be forged, and whoever has it has asked for nothing.
+            return incoming.ignore();
+        }
         if shaking.load(Ordering::Relaxed) >= UNPROVEN && !incoming.remote_address_validated() {
             // Fails only for one that has shown it.
             let _ = incoming.retry();
@@ -170,6 +175,8 @@ fn server_config(entrance: &Entrance) -> Option<quinn::ServerConfig> {
         .max_idle_timeout(idle.try_into().ok());
     let mut config = quinn::ServerConfig::with_crypto(crypto);
     config.transport_config(Arc::new(transport));
+    // Who is let in is let in by its address: elsewhere it would have to be looked at again.
+    config.migration(entrance.inbound.is_none());
     Some(config)
 }
 

@@ -15,12 +15,13 @@ use crate::target::{Target, Zone};
 use crate::target_group::{Scope, TargetGroup};
 use crate::tls::Terminators;
 
+use super::inbound::Gates;
 use super::{
     Action, Admissions, Authenticated, Authenticators, Choice, Entrance, EntranceKey, Forward,
-    Group, Listener, LoadBalancer, Node, Snapshot, authenticate,
+    Group, Listener, LoadBalancer, Node, SecurityGroups, Snapshot, authenticate,
 };
 
-type Groups = BTreeMap<Arc<str>, Arc<Group>>;
+pub(super) type Groups = BTreeMap<Arc<str>, Arc<Group>>;
 
 impl Snapshot {
     /// Compiles what `valid` says, with the live state of `last` where it speaks of the same
@@ -42,6 +43,7 @@ impl Snapshot {
                 (Arc::clone(&group.settings.name), Arc::new(compiled))
             })
             .collect();
+        let security_groups = SecurityGroups::compile(valid, &groups);
         let mut authenticators = Authenticators::default();
         let load_balancers: Vec<_> = valid
             .load_balancers
@@ -59,11 +61,12 @@ impl Snapshot {
             .collect();
         Self {
             generation: last.generation + 1,
-            entrances: entrances(&load_balancers, metrics),
+            entrances: entrances(&load_balancers, &security_groups, metrics),
             deleted: deleted(&groups, last, metrics, now),
             load_balancers,
             groups,
             authenticators,
+            security_groups,
         }
     }
 
@@ -99,6 +102,7 @@ fn compile_group(
         target_group,
         connector: None,
         health_check: Arc::new(group.health_check.clone()),
+        security_groups: group.security_groups.clone(),
         load_balancer: group.load_balancer.clone(),
     }
 }
@@ -140,6 +144,7 @@ fn deleted(groups: &Groups, last: &Snapshot, metrics: &Metrics, now: Instant) ->
                 target_group,
                 connector: group.connector.clone(),
                 health_check: Arc::clone(&group.health_check),
+                security_groups: Vec::new(),
                 load_balancer: group.load_balancer.clone(),
             }
         })
@@ -202,12 +207,16 @@ fn compile_load_balancer(
     });
     LoadBalancer {
         name: Arc::clone(&load_balancer.name),
+        scheme: load_balancer.scheme,
+        security_groups: load_balancer.security_groups.clone(),
         nodes: load_balancer
             .nodes
             .iter()
             .map(|node| Node {
                 zone: node.zone.clone(),
                 address: node.address,
+                subnet: node.subnet.clone(),
+                network_acl: node.network_acl.clone(),
             })
             .collect(),
         attributes: load_balancer.attributes,
@@ -247,14 +256,21 @@ fn compile_action(
 
 fn entrances(
     load_balancers: &[Arc<LoadBalancer>],
+    security_groups: &SecurityGroups,
     metrics: &Metrics,
 ) -> HashMap<EntranceKey, Arc<Entrance>> {
     let mut entrances = HashMap::new();
     for load_balancer in load_balancers {
+        let gates = |listener| Gates::new(security_groups, load_balancer, listener);
+        let gates: Vec<_> = load_balancer
+            .listeners
+            .iter()
+            .map(|listener| gates(listener))
+            .collect();
         for node in &load_balancer.nodes {
             let zone = node.zone.as_ref().map(Zone::as_str);
             let figures = metrics.node(&load_balancer.name, zone);
-            for listener in &load_balancer.listeners {
+            for (listener, gates) in load_balancer.listeners.iter().zip(&gates) {
                 let key = EntranceKey {
                     load_balancer: Arc::clone(&load_balancer.name),
                     address: SocketAddr::new(node.address, listener.port),
@@ -265,6 +281,7 @@ fn entrances(
                     load_balancer: Arc::clone(load_balancer),
                     listener: Arc::clone(listener),
                     metrics: Arc::clone(&figures),
+                    inbound: gates.at(load_balancer, node, metrics),
                 };
                 entrances.insert(key, Arc::new(entrance));
             }

@@ -10,6 +10,7 @@ mod admission;
 mod authenticate;
 mod compile;
 mod forward;
+mod inbound;
 mod node_health;
 #[cfg(test)]
 mod sample;
@@ -25,8 +26,10 @@ use tokio::time::Instant;
 
 use crate::auth::Oidc;
 use crate::config::{
-    Attributes, ListenerHeaders, Service, ValidForwarded, ValidProxyProtocol, ValidTrustedProxies,
+    Attributes, ListenerHeaders, Scheme, Service, ValidForwarded, ValidProxyProtocol,
+    ValidTrustedProxies,
 };
+use crate::inbound::NetworkAcl;
 use crate::metrics::{GroupMetrics, NodeMetrics};
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::Zone;
@@ -36,6 +39,7 @@ use crate::tls::{Connector, Slot, Terminator};
 pub use admission::{Admission, Admissions};
 pub use authenticate::{Authenticated, Authenticator, Authenticators};
 pub use forward::{Choice, Forward};
+pub use inbound::{Inbound, SecurityGroups};
 pub use node_health::NodeHealth;
 pub use shared::{Cache, Shared};
 pub use zonal_shift::{Shift, ShiftError};
@@ -56,6 +60,8 @@ pub struct Snapshot {
     pub deleted: Vec<Arc<Group>>,
     /// Identity providers and issuers of tokens.
     pub authenticators: Authenticators,
+    /// Who may connect to load balancers and targets.
+    pub security_groups: SecurityGroups,
 }
 
 impl Snapshot {
@@ -121,6 +127,8 @@ pub struct Entrance {
     pub listener: Arc<Listener>,
     /// The node's figures.
     pub metrics: Arc<NodeMetrics>,
+    /// Who may connect; none lets everybody in.
+    pub inbound: Option<Inbound>,
 }
 
 /// A load balancer.
@@ -128,6 +136,10 @@ pub struct Entrance {
 pub struct LoadBalancer {
     /// Its name.
     pub name: Arc<str>,
+    /// Whether its nodes have private addresses only.
+    pub scheme: Scheme,
+    /// The names of its security groups.
+    pub security_groups: Vec<Arc<str>>,
     /// One for each enabled zone.
     pub nodes: Vec<Node>,
     /// What ALB calls its attributes.
@@ -159,6 +171,10 @@ pub struct Node {
     pub zone: Option<Zone>,
     /// The address it listens on.
     pub address: IpAddr,
+    /// The subnet that it stands in.
+    pub subnet: Option<Arc<str>>,
+    /// What may come into that.
+    pub network_acl: Option<Arc<NetworkAcl>>,
 }
 
 /// A listener: a port and its rules.
@@ -229,6 +245,8 @@ pub struct Group {
     pub connector: Option<Arc<Connector>>,
     /// How its targets are probed.
     pub health_check: Arc<HealthCheck>,
+    /// The names of its targets' security groups.
+    pub security_groups: Vec<Arc<str>>,
     /// The load balancer that forwards to it; none when no rule does.
     pub load_balancer: Option<Arc<str>>,
     /// Its figures, by zone.

@@ -1,5 +1,6 @@
 //! A client that says exactly what a test tells it to.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,9 +22,16 @@ impl Client {
 
     /// The same from another address of this machine.
     pub(crate) async fn connect_from(own: IpAddr, address: SocketAddr) -> Self {
+        Self::try_connect_from(own, address)
+            .await
+            .expect("connecting")
+    }
+
+    /// The same where the connection may be refused.
+    pub(crate) async fn try_connect_from(own: IpAddr, address: SocketAddr) -> io::Result<Self> {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((own, 0).into()).unwrap();
-        Self::over(socket.connect(address).await.expect("connecting"))
+        Ok(Self::over(socket.connect(address).await?))
     }
 
     fn over(stream: TcpStream) -> Self {

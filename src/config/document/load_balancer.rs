@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Forwarded, Listener, TrustedProxies};
+use super::{Forwarded, Listener, Scheme, TrustedProxies};
 use crate::config::value::{Size, Span};
 
 /// A load balancer: nodes, listeners, and what ALB calls its attributes.
@@ -19,6 +19,13 @@ pub struct LoadBalancer {
     /// "application", or "classic": AWS's load balancer of 2009, with its defaults, states and limits.
     #[serde(rename = "type", default)]
     pub kind: LoadBalancerType,
+    /// ALB: Scheme. "internet-facing", or "internal", whose nodes have private addresses only.
+    #[serde(default)]
+    pub scheme: Scheme,
+    /// ALB: SecurityGroups, at most 5 names. They say who may connect: others are refused before a byte is read. Default:
+    /// none, everybody may.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
     /// One node for each enabled zone. Default: one node on all IPv4 addresses, in no zone.
     #[serde(default)]
     pub nodes: Vec<Node>,
@@ -177,11 +184,15 @@ impl Default for Limits {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Node {
-    /// Its availability zone. Default: none, it serves all zones alike.
+    /// ALB: SubnetId. The subnet that it stands in. Default: the one that its address lies in, if one is.
+    #[serde(default)]
+    pub subnet: Option<String>,
+    /// Its availability zone. Default: its subnet's; without a subnet none, it serves all zones alike.
     #[serde(default)]
     pub zone: Option<String>,
-    /// The address to listen on.
-    pub address: IpAddr,
+    /// ALB: PrivateIPv4Address. The address to listen on. Default: the next one of its subnet that no node has.
+    #[serde(default)]
+    pub address: Option<IpAddr>,
 }
 
 mod default {

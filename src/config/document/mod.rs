@@ -22,6 +22,7 @@ mod listener;
 mod listener_headers;
 mod load_balancer;
 mod proxy_protocol;
+mod security;
 mod stickiness;
 mod surge_queue;
 mod target_group;
@@ -47,6 +48,10 @@ pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, LoadBalancerType, Node, NormalizePath,
 };
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
+pub use security::{
+    AclAction, AclRule, InboundRule, NetworkAcl, RuleProtocol, Scheme, SecurityGroup, Sources,
+    Subnet,
+};
 pub use stickiness::{GroupStickiness, Stickiness, StickinessType};
 pub use surge_queue::SurgeQueue;
 pub use target_group::{
@@ -92,6 +97,12 @@ pub struct Config {
     pub acme: Vec<Acme>,
     /// Certificate authorities that vouch for clients.
     pub trust_store: Vec<TrustStore>,
+    /// Who may connect.
+    pub security_group: Vec<SecurityGroup>,
+    /// Where nodes stand.
+    pub subnet: Vec<Subnet>,
+    /// What may come into subnets.
+    pub network_acl: Vec<NetworkAcl>,
     /// The load balancers.
     pub load_balancer: Vec<LoadBalancer>,
     /// The target groups.
@@ -122,6 +133,9 @@ impl Default for Config {
             tls: Tls::default(),
             acme: Vec::new(),
             trust_store: Vec::new(),
+            security_group: Vec::new(),
+            subnet: Vec::new(),
+            network_acl: Vec::new(),
             load_balancer: Vec::new(),
             target_group: Vec::new(),
             docker: Vec::new(),

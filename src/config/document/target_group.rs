@@ -106,6 +106,10 @@ pub struct TargetGroup {
     /// (UNKNOWN, LOCAL). Default: none.
     #[serde(default)]
     pub proxy_protocol: Option<ProxyProtocolVersion>,
+    /// The security groups of its targets, by name: who may connect to them. Elbow is in no position to keep others away
+    /// from targets, but `elbow nft` prints rules for a firewall that is.
+    #[serde(default)]
+    pub security_groups: Vec<String>,
     /// How targets are probed.
     #[serde(default)]
     pub health_check: HealthCheck,

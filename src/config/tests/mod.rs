@@ -11,6 +11,7 @@ mod proxies;
 mod relay;
 mod right;
 mod rule;
+mod security;
 mod shape;
 mod stickiness;
 mod target_group;

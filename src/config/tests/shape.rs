@@ -143,7 +143,10 @@ fn places_are_right_after_elements_that_were_left_out() {
     let text = text.replace("10.0.2.9:80", "10.0.2.9");
     assert_eq!(
         told(&text),
-        ["4:3 missing key `address`", "20:28 `10.0.2.9` has no port"]
+        [
+            "4:3 the node has no address",
+            "20:28 `10.0.2.9` has no port"
+        ]
     );
     let text = RIGHT.replace(
         "{ id = \"wp-a\", address = \"10.0.0.6:80\", zone = \"a\" }",

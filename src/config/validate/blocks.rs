@@ -1,4 +1,8 @@
-//! Address blocks of those who are trusted.
+//! Address blocks: of those who are trusted, and of those who are let in.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
 
 use super::report::Report;
 use crate::config::path::Path;
@@ -26,4 +30,41 @@ pub(super) fn validate(
     // All of them are looked at, however many are wrong.
     let blocks: Vec<_> = blocks.collect();
     blocks.into_iter().collect()
+}
+
+/// Whether a text that is a block or a name is meant to be a block: names have none of these characters.
+pub(super) fn is_meant(text: &str) -> bool {
+    text.contains(['.', ':', '/'])
+}
+
+/// Checks one block to the letter, or an address alone: bits behind the prefix are a slip, for one of the two is not
+/// what was meant.
+pub(super) fn cidr(text: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<IpNet> {
+    let block = match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => text.parse::<IpNet>(),
+    };
+    let Ok(block) = block else {
+        let message = format!("`{text}` is not an address block");
+        let help = "write CIDR, such as \"10.0.0.0/8\", \"192.0.2.7/32\" or \"fd00::/8\"";
+        report.refuse(path, message, help);
+        return None;
+    };
+    if block.trunc() != block {
+        let message = format!("`{text}` has bits behind its prefix");
+        let help = format!(
+            "write \"{}\" for the block, or \"{}\" for the one address",
+            block.trunc(),
+            IpNet::from(block.addr())
+        );
+        report.refuse(path, message, help);
+        return None;
+    }
+    if block.addr().to_canonical() != block.addr() {
+        let message = format!("`{text}` is an IPv4 address as IPv6 writes it");
+        let help = format!("write \"{}\"", block.addr().to_canonical());
+        report.refuse(path, message, help);
+        return None;
+    }
+    Some(block)
 }

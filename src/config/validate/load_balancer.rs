@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::acme::{Accounts, Orders};
 use super::groups::{Groups, User};
+use super::node::Places;
 use super::report::Report;
 use super::{classic, listener, name, node, range, trusted_proxies};
 use crate::config::document::{Config, LoadBalancer, LoadBalancerType};
@@ -13,6 +14,7 @@ use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
 /// Checks all load balancers, and notes in `groups` which groups they use.
 pub(super) fn validate(
     config: &Config,
+    places: Places<'_>,
     groups: &mut Groups<'_>,
     accounts: &mut Accounts<'_>,
     report: &mut Report<'_>,
@@ -37,7 +39,13 @@ pub(super) fn validate(
             relays: false,
         };
         valid.push(ValidLoadBalancer {
-            nodes: node::validate(load_balancer, &path, report),
+            scheme: load_balancer.scheme,
+            security_groups: load_balancer
+                .security_groups
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+            nodes: node::validate(load_balancer, places, &path, report),
             attributes: attributes(load_balancer, &path, report),
             trusted_proxies: load_balancer
                 .trusted_proxies

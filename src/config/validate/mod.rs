@@ -21,21 +21,25 @@ mod listener;
 mod listener_headers;
 mod load_balancer;
 mod name;
+mod network_acl;
 mod node;
 mod proxy_protocol;
 mod range;
 mod relay;
 mod report;
 mod rule;
+mod security_group;
 mod slow_start;
 mod socket;
 mod stickiness;
+mod subnet;
 mod surge_queue;
 mod target;
 mod target_group;
 mod target_group_health;
 mod target_tls;
 mod tls;
+mod traffic;
 mod transform;
 mod trust_store;
 mod trusted_proxies;
@@ -43,6 +47,7 @@ mod zone_policy;
 
 use self::groups::Groups;
 use self::report::Report;
+use self::subnet::Subnets;
 use super::document::Config;
 use super::fit::Removed;
 use super::path::Path;
@@ -53,11 +58,18 @@ use super::valid::{AccessLogSettings, ValidConfig};
 /// there is a configuration if none of them is an error.
 pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfig>, Vec<Problem>) {
     let mut report = Report::new(config.ranges, removed);
+    let subnets = Subnets::new(config, &mut report);
+    let settled = subnets.settle(config, &mut report);
+    let config = settled.as_ref();
+    let security_groups = security_group::validate(config, &mut report);
+    let network_acls = network_acl::validate(config, &mut report);
+    let places = (&subnets, &network_acls[..]);
     let mut groups = Groups::new(&config.target_group);
     settings(config, &mut report);
     tls::settings(config, &mut report);
     let mut accounts = acme::validate(config, &mut report);
-    let load_balancers = load_balancer::validate(config, &mut groups, &mut accounts, &mut report);
+    let load_balancers =
+        load_balancer::validate(config, places, &mut groups, &mut accounts, &mut report);
     acme::unused(&accounts, &mut report);
     let trust_stores = trust_store::validate(config, &mut report);
     let target_groups = target_group::validate(config, &groups, &mut report);
@@ -86,6 +98,7 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
         trust_stores,
         key_log: config.tls.key_log.clone(),
         state_directory: config.state_directory.clone(),
+        security_groups,
         load_balancers,
         target_groups,
         providers,

@@ -2,21 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use super::name;
 use super::report::Report;
+use super::subnet::Subnets;
 use super::zone_policy::ALL;
-use crate::config::document::{LoadBalancer, Node};
+use crate::config::document::{LoadBalancer, Node, Scheme};
 use crate::config::path::Path;
 use crate::config::valid::ValidNode;
+use crate::inbound::{NetworkAcl, is_private};
 use crate::target::Zone;
 
 /// The address of the one node of a load balancer that names none.
 pub(super) const ALL_ADDRESSES: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
+/// Where nodes may stand: the subnets, and the network ACLs that these name.
+pub(super) type Places<'a> = (&'a Subnets<'a>, &'a [Arc<NetworkAcl>]);
+
 /// Checks the nodes: a zone has one, and no two have the same address.
 pub(super) fn validate(
     load_balancer: &LoadBalancer,
+    places: Places<'_>,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Vec<ValidNode> {
@@ -30,22 +37,54 @@ pub(super) fn validate(
             let help = "leave `zone` out for a node that serves all zones alike";
             report.refuse(path.key("zone"), message, help);
         }
-        overlap(node.address, &nodes[..index], &path, report);
+        if let Some(address) = node.address {
+            overlap(address, &nodes[..index], &path, report);
+        }
     }
     zones(nodes, &path, report);
+    if load_balancer.scheme == Scheme::Internal {
+        internal(load_balancer, &path, report);
+    }
     match nodes.is_empty() {
-        true => vec![ValidNode {
-            zone: None,
-            address: ALL_ADDRESSES,
-        }],
-        false => nodes.iter().map(valid).collect(),
+        true => vec![valid(None, ALL_ADDRESSES, places)],
+        false => nodes
+            .iter()
+            .filter_map(|node| Some(valid(node.zone.as_deref(), node.address?, places)))
+            .collect(),
     }
 }
 
-fn valid(node: &Node) -> ValidNode {
+fn valid(zone: Option<&str>, address: IpAddr, (subnets, acls): Places<'_>) -> ValidNode {
+    let around = subnets.around(address);
+    let acl = around.and_then(|(_, acl)| acl);
+    let acl = acl.and_then(|name| acls.iter().find(|acl| *acl.name == *name));
     ValidNode {
-        zone: node.zone.as_deref().map(Zone::from),
-        address: node.address,
+        zone: zone.map(Zone::from),
+        address,
+        subnet: around.map(|(name, _)| name.into()),
+        network_acl: acl.cloned(),
+    }
+}
+
+/// Who is internal answers on private addresses only.
+fn internal(load_balancer: &LoadBalancer, path: &Path<'_>, report: &mut Report<'_>) {
+    let help =
+        "write private addresses, such as 10.0.0.10 or fd00::10, or scheme = \"internet-facing\"";
+    if load_balancer.nodes.is_empty() && report.is_untouched(path) {
+        let message = "an internal load balancer does not listen on all addresses, which it does \
+                       without `nodes`";
+        report.refuse(path, message, help);
+    }
+    for (index, node) in load_balancer.nodes.iter().enumerate() {
+        let path = path.index(index);
+        let Some(address) = node.address.filter(|address| !is_private(*address)) else {
+            continue;
+        };
+        let message = match address.is_unspecified() {
+            true => format!("{address} is all addresses, and the load balancer is internal"),
+            false => format!("{address} is a public address, and the load balancer is internal"),
+        };
+        report.refuse(path.key("address"), message, help);
     }
 }
 
@@ -68,9 +107,12 @@ fn zones(nodes: &[Node], path: &Path<'_>, report: &mut Report<'_>) {
 }
 
 fn overlap(address: IpAddr, before: &[Node], path: &Path<'_>, report: &mut Report<'_>) {
-    let collides = |node: &Node| overlaps(node.address, address);
-    if let Some(taken) = before.iter().position(collides) {
-        let other = before[taken].address;
+    let mut before = before.iter().enumerate();
+    let collision = before.find_map(|(taken, node)| {
+        let other = node.address.filter(|other| overlaps(*other, address))?;
+        Some((taken, other))
+    });
+    if let Some((taken, other)) = collision {
         let message = match other == address {
             true => format!("nodes[{taken}] has the address {address}, too"),
             false => format!(

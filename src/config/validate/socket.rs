@@ -33,9 +33,9 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) {
     for (place, load_balancer) in config.load_balancer.iter().enumerate() {
         let balancer = balancers.index(place);
         let listeners = balancer.key("listener");
-        let nodes = load_balancer.nodes.iter().map(|node| node.address);
+        let nodes = load_balancer.nodes.iter().filter_map(|node| node.address);
         let mut addresses: Vec<IpAddr> = nodes.collect();
-        if addresses.is_empty() {
+        if load_balancer.nodes.is_empty() {
             addresses.push(ALL_ADDRESSES);
         }
         for (index, listener) in load_balancer.listener.iter().enumerate() {

@@ -125,6 +125,11 @@ fn one(
         health_check,
         registrations,
         tls,
+        security_groups: group
+            .security_groups
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
         load_balancer: user.map(|user| user.name.clone()),
     })
 }
