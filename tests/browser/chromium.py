@@ -37,7 +37,8 @@ class Chromium:
     """One window. Use it in `with`: the browser ends with the block."""
 
     def __init__(self, log: Path, more: Sequence[str] = (), environment: dict[str, str] | None = None) -> None:
-        """`more` arguments of Chromium's go after the usual ones, which they may replace."""
+        """`more` arguments of Chromium's go after the usual ones, which they may replace; `--enable-x` takes the
+        place of `--disable-x`."""
         self._profile = tempfile.TemporaryDirectory(prefix="elbow-browser-", ignore_cleanup_errors=True)
         with log.open("w") as output:
             self._driver = subprocess.Popen(
@@ -50,7 +51,9 @@ class Chromium:
         self._session = ""
         try:
             self._root = f"http://127.0.0.1:{_port(log)}"
-            options = {"args": [*_ARGUMENTS, *more, f"--user-data-dir={self._profile.name}"]}
+            replaced = {argument.replace("--enable-", "--disable-") for argument in more}
+            usual = [argument for argument in _ARGUMENTS if argument not in replaced]
+            options = {"args": [*usual, *more, f"--user-data-dir={self._profile.name}"]}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
             answer = self._ask("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
             self._session = f"/session/{answer['sessionId']}"

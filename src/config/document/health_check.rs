@@ -23,7 +23,8 @@ pub struct HealthCheck {
     #[schemars(range(min = 1, max = 65535))]
     pub port: Option<u16>,
     /// Path and query, at most 1024 characters; for a GRPC group the method, "/package.Service/Method".
-    /// Default: "/", for a GRPC group "/AWS.ALB/healthcheck".
+    /// Default: "/", for a GRPC group "/AWS.ALB/healthcheck". Of the standard health service,
+    /// "/grpc.health.v1.Health/Check", the answer is read, too: a target must say SERVING.
     #[schemars(length(min = 1, max = 1024))]
     pub path: Option<String>,
     /// From the start of one probe to the start of the next, 5s-300s.

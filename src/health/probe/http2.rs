@@ -1,7 +1,8 @@
 //! The probe in HTTP/2: one GET, or for a GRPC group one call, on a connection of its own.
 //!
-//! As ALB does it, a gRPC probe passes by the call's status alone: by default 12 (unimplemented) of a
-//! method that no server has. What a message says is not read.
+//! As ALB does it, a gRPC probe passes by the call's status: by default 12 (unimplemented) of a method
+//! that no server has. What a message says is not read, but for one: the standard health service
+//! answers with status 0 (OK) also when it says NOT_SERVING, which nobody who probes it can mean to pass.
 
 use std::net::SocketAddr;
 
@@ -19,6 +20,13 @@ use crate::target_group::{HealthCheck, ProtocolVersion};
 
 /// An empty message: not compressed, no bytes (gRPC: "Length-Prefixed-Message").
 const EMPTY_MESSAGE: [u8; 5] = [0; 5];
+
+/// gRPC's status of a call that went well.
+const OK: u16 = 0;
+/// The standard health service (gRPC: "Health Checking Protocol").
+const HEALTH_SERVICE: &str = "/grpc.health.v1.Health/Check";
+/// So much of a message is kept: what is read of one is at its start.
+const KEPT: usize = 64;
 
 /// Asks on a fresh stream and judges the answer. The stream is closed at the end.
 pub(super) async fn ask<S>(
@@ -99,25 +107,45 @@ async fn call(
     let message = Bytes::from_static(&EMPTY_MESSAGE);
     let response = send(sender, request, Some(message)).await?;
     let (head, mut body) = response.into_parts();
+    let mut message = Vec::new();
     let status = match grpc_status(&head.headers) {
         Some(status) => Some(status),
         None => {
             while let Some(data) = body.data().await {
-                let length = data.map_err(ProbeError::Http2)?.len();
+                let data = data.map_err(ProbeError::Http2)?;
+                message.extend_from_slice(&data[..data.len().min(KEPT - message.len())]);
                 // Fails only if more is released than was received.
-                let _ = body.flow_control().release_capacity(length);
+                let _ = body.flow_control().release_capacity(data.len());
             }
             let trailers = body.trailers().await.map_err(ProbeError::Http2)?;
             trailers.as_ref().and_then(grpc_status)
         }
     };
     let status = status.ok_or(ProbeError::NoGrpcStatus(head.status.as_u16()))?;
-    match check.matcher.matches(status) {
-        true => Ok(status),
-        false => Err(ProbeError::GrpcMismatch {
+    if !check.matcher.matches(status) {
+        return Err(ProbeError::GrpcMismatch {
             status,
             expected: check.matcher.to_string(),
-        }),
+        });
+    }
+    if status == OK && check.path == HEALTH_SERVICE {
+        serving(&message)?;
+    }
+    Ok(status)
+}
+
+/// What the health service says: a message of one field, an enum, that is left out when it is 0.
+fn serving(message: &[u8]) -> Result<(), ProbeError> {
+    const FIELD_1: u8 = 0x08;
+    let said = match message {
+        [_, _, _, _, _, FIELD_1, said, ..] => *said,
+        _ => 0,
+    };
+    match said {
+        1 => Ok(()),
+        0 => Err(ProbeError::NotServing("UNKNOWN")),
+        3 => Err(ProbeError::NotServing("SERVICE_UNKNOWN")),
+        _ => Err(ProbeError::NotServing("NOT_SERVING")),
     }
 }
 
@@ -143,6 +171,15 @@ mod tests {
 
     /// Answers every request with this status, and with a gRPC status if there is one.
     async fn target(status: u16, grpc: Option<&'static str>) -> (SocketAddr, Asked) {
+        saying(status, b"", grpc).await
+    }
+
+    /// The same, with this message.
+    async fn saying(
+        status: u16,
+        message: &'static [u8],
+        grpc: Option<&'static str>,
+    ) -> (SocketAddr, Asked) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Asked::default();
@@ -154,6 +191,9 @@ mod tests {
                     noted.lock().push(request.map(drop));
                     let response = Response::builder().status(status).body(()).unwrap();
                     let mut body = respond.send_response(response, grpc.is_none()).unwrap();
+                    if !message.is_empty() {
+                        body.send_data(Bytes::from_static(message), false).unwrap();
+                    }
                     if let Some(code) = grpc {
                         let mut trailers = HeaderMap::new();
                         trailers.insert("grpc-status", HeaderValue::from_static(code));
@@ -166,11 +206,20 @@ mod tests {
     }
 
     async fn probe(address: SocketAddr, version: ProtocolVersion, matcher: &str) -> ProbeRecord {
+        probe_path(address, version, "/AWS.ALB/healthcheck", matcher).await
+    }
+
+    async fn probe_path(
+        address: SocketAddr,
+        version: ProtocolVersion,
+        path: &str,
+        matcher: &str,
+    ) -> ProbeRecord {
         let grpc = version == ProtocolVersion::Grpc;
         let permitted = if grpc { Matcher::GRPC } else { Matcher::HTTP };
         let check = HealthCheck {
             version,
-            path: "/AWS.ALB/healthcheck".to_owned(),
+            path: path.to_owned(),
             matcher: Matcher::parse(matcher, permitted).unwrap(),
             ..HealthCheck::default()
         };
@@ -198,6 +247,30 @@ mod tests {
         let reason = HealthReason::ResponseCodeMismatch(12);
         assert_eq!(record.outcome, Outcome::Fail(reason));
         assert_eq!(record.detail, "gRPC status 12, expected 0-11");
+    }
+
+    #[tokio::test]
+    async fn the_health_service_must_say_that_it_serves() {
+        const SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 1];
+        const NOT_SERVING: &[u8] = &[0, 0, 0, 0, 2, 8, 2];
+        let version = ProtocolVersion::Grpc;
+        for (message, path, detail) in [
+            (SERVING, HEALTH_SERVICE, None),
+            (NOT_SERVING, HEALTH_SERVICE, Some("NOT_SERVING")),
+            (&NOT_SERVING[..5], HEALTH_SERVICE, Some("UNKNOWN")),
+            (NOT_SERVING, "/shop.Health/Check", None),
+        ] {
+            let (address, _) = saying(200, message, Some("0")).await;
+            let record = probe_path(address, version, path, "0").await;
+            let Some(said) = detail else {
+                assert_eq!((record.outcome, record.status), (Outcome::Pass, Some(0)));
+                continue;
+            };
+            let reason = HealthReason::FailedHealthChecks;
+            assert_eq!(record.outcome, Outcome::Fail(reason));
+            let expected = format!("the health service says {said}");
+            assert_eq!(record.detail, expected);
+        }
     }
 
     #[tokio::test]

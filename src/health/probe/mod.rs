@@ -164,6 +164,8 @@ pub(super) enum ProbeError {
     NoGrpcStatus(u16),
     #[error("gRPC status {status}, expected {expected}")]
     GrpcMismatch { status: u16, expected: String },
+    #[error("the health service says {0}")]
+    NotServing(&'static str),
     #[error("HTTP {status}{}, expected {expected}", redirected(.location.as_deref()))]
     Mismatch {
         status: u16,
@@ -190,7 +192,8 @@ impl ProbeError {
             | Self::Answer(_)
             | Self::Http2(_)
             | Self::Unframed
-            | Self::NoGrpcStatus(_) => HealthReason::FailedHealthChecks,
+            | Self::NoGrpcStatus(_)
+            | Self::NotServing(_) => HealthReason::FailedHealthChecks,
             Self::Mismatch { status, .. } | Self::GrpcMismatch { status, .. } => {
                 HealthReason::ResponseCodeMismatch(*status)
             }
