@@ -26,5 +26,6 @@ mod start;
 mod sticky;
 mod sticky_application;
 mod sticky_classic;
+mod sticky_company;
 mod sticky_groups;
 mod surge_queue;
