@@ -284,3 +284,5 @@ fn seconds(time: SystemTime) -> u32 {
 
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod tests;

@@ -130,13 +130,10 @@ async fn it_ends_by_itself_when_it_expires() {
             break;
         }
         assert_eq!(seen, [ONLY_A, ONLY_A]);
-        assert_eq!(
-            node(&elbow, "c").await,
-            if Instant::now() < before + minute {
-                503
-            } else {
-                200
-            }
+        let status = node(&elbow, "c").await;
+        assert!(
+            status == 503 || Instant::now() >= before + minute,
+            "{status}"
         );
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

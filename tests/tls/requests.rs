@@ -248,3 +248,24 @@ async fn pipelined_requests_and_a_slow_reader_are_served_in_order() {
         assert_eq!(client.response().await.text(), path.repeat(20_000));
     }
 }
+
+#[tokio::test]
+async fn over_https_chromium_gets_the_cookie_beside_the_applications_for_other_sites_too() {
+    let answer = "HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 2\r\n\r\nok";
+    let target = Target::answering(answer).await;
+    let certificates = Certificates::new();
+    let site = certificates.make("site", &["site.test"]);
+    let text = configuration(&target, &[&site], "")
+        + "stickiness = { enabled = true, type = \"app_cookie\", cookie_name = \"session\" }\n";
+    let elbow = Elbow::start(&text).await;
+    let visitor = certificates.visitor();
+    let mut client = visitor.visit(elbow.address(), "site.test").await;
+    for (agent, is_for_others) in [("Chrome/126.0.0.0", true), ("Firefox/133.0", false)] {
+        let head = format!("GET / HTTP/1.1\r\nHost: site.test\r\nUser-Agent: {agent}\r\n\r\n");
+        let response = client.ask(head).await;
+        let cookies = response.values("Set-Cookie");
+        assert!(cookies[1].starts_with("AWSALBAPP-0="), "{cookies:?}");
+        let ends = cookies[1].ends_with("; SameSite=None; Secure");
+        assert_eq!(ends, is_for_others, "{cookies:?}");
+    }
+}
