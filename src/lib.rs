@@ -123,7 +123,9 @@
 //!   and no target ever sees bytes that have two readings (`proxy::desync`, `http1::rewrite`).
 //! * TLS is rustls, so there is no TLS before 1.2 and no cipher without forward secrecy. AWS's policies
 //!   keep their names; what of one is not served is a warning ([`tls::Policy`]). Targets must show a
-//!   certificate that is believed, unless `verify = false` asks for ALB's way; probes believe any.
+//!   certificate that is believed, unless `verify = false` asks for ALB's way. Probes believe whom
+//!   the group's requests believe, for what passes them should be able to take requests; where a group
+//!   speaks no TLS, any. HTTP/2 to targets within TLS must be agreed on (ALPN): who does not is not asked.
 //! * Futures on a worker are plain `Send` tasks of a current-thread runtime. What one worker owns
 //!   (its pool, its log buffer) stands behind a lock that no other thread takes.
 //! * Rules look at a path in its normal form and targets get the client's bytes, as ALB's manual has

@@ -51,6 +51,7 @@ impl HealthChecker {
             group.probed().map(move |target| Assignment {
                 target: Arc::clone(target),
                 check: Arc::clone(&group.health_check),
+                connector: group.connector.clone(),
                 report: report.clone(),
             })
         });
@@ -79,7 +80,12 @@ impl HealthChecker {
         let (assignments, receiver) = watch::channel(assignment);
         let run = task::run(receiver, schedule, move |assignment: Assignment| {
             let prober = prober.clone();
-            async move { prober.probe(&assignment.target, &assignment.check).await }
+            async move {
+                let connector = assignment.connector.as_deref();
+                prober
+                    .probe(&assignment.target, &assignment.check, connector)
+                    .await
+            }
         });
         Task {
             assignments,

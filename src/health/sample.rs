@@ -58,6 +58,7 @@ pub(super) fn assign(target: Arc<Target>, check: HealthCheck) -> Assignment {
     Assignment {
         target,
         check,
+        connector: None,
         report: Report {
             name: "wordpress".into(),
             group: Arc::new(group),

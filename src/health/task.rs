@@ -16,12 +16,15 @@ use super::report::Report;
 use super::schedule::Schedule;
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetHealth, TargetState};
 use crate::target_group::HealthCheck;
+use crate::tls::Connector;
 
 /// What a task is to probe, and how. A reload may change it while the task goes on.
 #[derive(Clone, Debug)]
 pub(super) struct Assignment {
     pub(super) target: Arc<Target>,
     pub(super) check: Arc<HealthCheck>,
+    /// Whom a probe over TLS believes; none believes any certificate.
+    pub(super) connector: Option<Arc<Connector>>,
     pub(super) report: Report,
 }
 
@@ -89,6 +92,7 @@ where
         target,
         check,
         report,
+        ..
     } = assignment;
     target.state.checking();
     let resolved = target.state.resolved();

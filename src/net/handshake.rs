@@ -32,6 +32,9 @@ pub enum HandshakeError {
     /// The connection broke.
     #[error("the connection broke within the handshake: {0}")]
     Io(#[from] io::Error),
+    /// The peer does not speak the only application protocol that it was offered (ALPN).
+    #[error("the target does not speak {0}: it did not agree on that (ALPN)")]
+    Protocol(&'static str),
     /// The two do not come to terms, or what came is no TLS.
     #[error("{0}")]
     Tls(#[source] rustls::Error),

@@ -55,6 +55,11 @@ impl Stream {
         TcpStream::connect(address).await.map(Self::new)
     }
 
+    /// What was agreed on to be spoken within TLS (ALPN).
+    pub fn application_protocol(&self) -> Option<Vec<u8>> {
+        self.tls()?.alpn_protocol().map(<[u8]>::to_vec)
+    }
+
     /// Connects, and does a TLS handshake as the client; `name` is asked for and, if `config` wants
     /// that, verified.
     ///

@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::ends::Ends;
-use crate::net::Stream;
+use crate::net::{HandshakeError, Stream};
 use crate::proxy_protocol::{self, Version};
 use crate::tls::Secure;
 
@@ -74,7 +74,7 @@ impl Destination {
     /// # Errors
     ///
     /// The target refuses, cannot be reached, or has closed the connection at once; over TLS also a
-    /// [`HandshakeError`](crate::net::HandshakeError), within an error of the kind `Other`.
+    /// [`HandshakeError`], within an error of the kind `Other`.
     pub(super) async fn connect(&self) -> io::Result<Stream> {
         let mut tcp = TcpStream::connect(self.address).await?;
         if let Some(Introduction { version, ends }) = &self.introduction {
@@ -87,6 +87,18 @@ impl Destination {
         };
         // Boxed, so that plain connections do not keep room for it.
         let shaken = Box::pin(Stream::secure(tcp, connector.config(), name.clone()));
-        shaken.await.map_err(io::Error::other)
+        let agreed = shaken.await.and_then(|stream| {
+            match connector.missing(stream.application_protocol().as_deref()) {
+                Some(wanted) => Err(HandshakeError::Protocol(wanted)),
+                None => Ok(stream),
+            }
+        });
+        agreed.map_err(|error| {
+            let refused = match &error {
+                HandshakeError::Tls(error) => connector.refused(error),
+                _ => None,
+            };
+            io::Error::other(refused.map_or(error, HandshakeError::Protocol))
+        })
     }
 }

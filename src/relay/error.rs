@@ -3,6 +3,7 @@
 use std::io;
 
 use crate::metrics::{CloseReason, ResetSide};
+use crate::net::HandshakeError;
 use crate::target_group::PickError;
 
 /// Why a connection was not forwarded, or did not end in order.
@@ -20,6 +21,9 @@ pub(super) enum RelayError {
     /// The target refused the connection or could not be reached.
     #[error("no connection to the target: {0}")]
     TargetConnect(#[source] io::Error),
+    /// The TLS handshake with the target failed.
+    #[error("no TLS session with the target: {0}")]
+    TargetTls(#[source] HandshakeError),
     /// The connection to the target was not made in time.
     #[error("connecting to the target took too long")]
     TargetConnectTimeout,
@@ -64,6 +68,7 @@ impl RelayError {
             Self::NoTarget(error) => error.as_str(),
             Self::Unresolved => "TargetNameUnresolved",
             Self::TargetConnect(_) => "TargetConnectionError",
+            Self::TargetTls(_) => "TargetTlsNegotiationError",
             Self::TargetConnectTimeout => "TargetConnectionTimeout",
             Self::ClientClosedEarly => "ClientClosedEarly",
             Self::HelloInvalid => "ClientHelloInvalid",

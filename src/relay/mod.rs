@@ -11,6 +11,9 @@
 //!   stream that was cut for one that was complete.
 //! * A client of a TLS listener that ends TLS is offered no application protocol (ALPN), for nobody
 //!   here knows what the target speaks. Passed through, it asks the target itself.
+//! * Targets of a group of protocol TLS are spoken to in TLS that begins here, whether the client's
+//!   ended here or it spoke none; they, too, are offered no application protocol. A PROXY header comes
+//!   before that TLS.
 //! * A target that is deregistered keeps its connections for the deregistration delay, and so does a
 //!   listener that is removed by a reload. A shutdown ends them at its deadline.
 //! * A target that turns unhealthy loses its connections at once, unless the group says

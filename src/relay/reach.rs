@@ -1,12 +1,12 @@
 //! A target that takes the connection: picked, connected to, and another one if that fails.
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use prometheus::IntCounter;
 use smallvec::SmallVec;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::Ends;
@@ -14,11 +14,11 @@ use super::error::RelayError;
 use super::record::ConnectionRecord;
 use super::watch::Watch;
 use crate::metrics::{CloseReason, RetryReason, TargetMetrics};
-use crate::net::Stream;
+use crate::net::{HandshakeError, Stream};
 use crate::proxy_protocol;
 use crate::snapshot::{Entrance, Group};
 use crate::target::{Lease, TargetKey, Zone};
-use crate::target_group::{Moment, PickError};
+use crate::target_group::{Moment, PickError, TargetProtocol};
 
 /// A connection to a target, counted as open until it is dropped.
 #[derive(Debug)]
@@ -97,7 +97,10 @@ pub(super) async fn reach(
             Ok(stream) => return Ok(Reached::new(stream, lease, Arc::clone(metrics))),
             Err(error) => error,
         };
-        metrics.connection_errors.inc();
+        match &error {
+            RelayError::TargetTls(_) => metrics.tls_negotiation_errors.inc(),
+            _ => metrics.connection_errors.inc(),
+        }
         if left == 0 {
             return Err(error);
         }
@@ -143,18 +146,23 @@ async fn connect(
     let limit = group.settings().connect_timeout;
     tokio::select! {
         biased;
-        connected = timeout(limit, introduced(address, group, &record.ends)) => match connected {
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(RelayError::TargetConnect(error)),
+        connected = timeout(limit, introduced(address, lease, group, &record.ends)) => match connected {
+            Ok(connected) => connected,
             Err(_) => Err(RelayError::TargetConnectTimeout),
         },
         error = watch.lost() => Err(error),
     }
 }
 
-/// Connects, and tells the target whose connection it is if the group says so.
-async fn introduced(address: SocketAddr, group: &Group, ends: &Ends) -> io::Result<Stream> {
-    let mut stream = Stream::connect(address).await?;
+/// Connects, tells the target whose connection it is if the group says so, and begins TLS if it speaks that.
+async fn introduced(
+    address: SocketAddr,
+    lease: &Lease,
+    group: &Group,
+    ends: &Ends,
+) -> Result<Stream, RelayError> {
+    let connecting = TcpStream::connect(address).await;
+    let mut tcp = connecting.map_err(RelayError::TargetConnect)?;
     if let Some(version) = group.settings().proxy_protocol {
         let ends = proxy_protocol::Ends {
             source: ends.client,
@@ -162,10 +170,23 @@ async fn introduced(address: SocketAddr, group: &Group, ends: &Ends) -> io::Resu
         };
         let mut header = Vec::new();
         version.write(&mut header, Some(&ends));
-        let (_, mut writer) = stream.split();
-        writer.send([&header], &AtomicU64::new(0)).await?;
+        let writing = tcp.write_all(&header).await;
+        writing.map_err(RelayError::TargetConnect)?;
     }
-    Ok(stream)
+    if group.settings().protocol != TargetProtocol::Tls {
+        return Ok(Stream::new(tcp));
+    }
+    let secure = group.connector.as_ref().and_then(|connector| {
+        let name = connector.name(&lease.address.host())?;
+        Some((connector.config(), name))
+    });
+    let Some((config, name)) = secure else {
+        let error = rustls::Error::General("the target has no name to ask for".to_owned());
+        return Err(RelayError::TargetTls(HandshakeError::Tls(error)));
+    };
+    // Boxed, so that plain connections do not keep room for it.
+    let shaken = Box::pin(Stream::secure(tcp, config, name));
+    shaken.await.map_err(RelayError::TargetTls)
 }
 
 fn retry_reason(error: &RelayError) -> RetryReason {

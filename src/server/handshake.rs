@@ -150,6 +150,8 @@ fn cause(error: &HandshakeError) -> &'static str {
     let error = match error {
         HandshakeError::Silent | HandshakeError::Closed => return "client_closed",
         HandshakeError::Io(_) => return "connection_broken",
+        // Clients are asked for none: that is for the targets.
+        HandshakeError::Protocol(_) => return "no_common_protocol",
         HandshakeError::Tls(error) => error,
     };
     match error {

@@ -71,11 +71,11 @@ pub enum ProbeProtocol {
     /// GET over plain HTTP/1.1.
     #[default]
     Http,
-    /// GET over TLS; the target's certificate is not verified.
+    /// GET over TLS.
     Https,
     /// A connection that is accepted passes.
     Tcp,
-    /// A TLS handshake passes; the target's certificate is not verified.
+    /// A TLS handshake passes.
     Ssl,
 }
 

@@ -100,6 +100,8 @@ pub enum TargetProtocol {
     Https,
     /// Whatever the client speaks: it takes connections.
     Tcp,
+    /// The same, over TLS: it takes connections.
+    Tls,
 }
 
 impl TargetProtocol {
@@ -109,6 +111,7 @@ impl TargetProtocol {
             Self::Http => "HTTP",
             Self::Https => "HTTPS",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 
@@ -116,7 +119,7 @@ impl TargetProtocol {
     pub const fn is_relayed(self) -> bool {
         match self {
             Self::Http | Self::Https => false,
-            Self::Tcp => true,
+            Self::Tcp | Self::Tls => true,
         }
     }
 }

@@ -16,8 +16,12 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+    SignatureScheme,
 };
+
+/// HTTP/2, as ALPN has it.
+const H2: &str = "h2";
 
 /// How many sessions are kept to be resumed, for all targets of a group.
 const SESSIONS: usize = 256;
@@ -33,8 +37,8 @@ pub struct ConnectorSettings {
     pub server_name: Option<ServerName<'static>>,
     /// SHA-256 of public keys (SubjectPublicKeyInfo), of which a target must have one; none for any.
     pub pins: Vec<[u8; 32]>,
-    /// The application protocol that is spoken (ALPN).
-    pub protocol: &'static [u8],
+    /// The application protocol that is spoken and offered (ALPN); none where nobody knows.
+    pub protocol: Option<&'static str>,
 }
 
 /// Why connections to targets cannot be made.
@@ -63,6 +67,7 @@ pub enum ConnectorError {
 pub struct Connector {
     settings: ConnectorSettings,
     config: Arc<ClientConfig>,
+    probing: Arc<ClientConfig>,
 }
 
 impl Connector {
@@ -95,10 +100,17 @@ impl Connector {
             .with_custom_certificate_verifier(Arc::new(believed))
             .with_no_client_auth();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        config.alpn_protocols = vec![settings.protocol.to_vec()];
+        let offered = settings
+            .protocol
+            .map(|protocol| protocol.as_bytes().to_vec());
+        config.alpn_protocols = offered.into_iter().collect();
+        // A probe finds out whether a target can still do a whole handshake.
+        let mut probing = config.clone();
+        probing.resumption = Resumption::disabled();
         Ok(Self {
             settings,
             config: Arc::new(config),
+            probing: Arc::new(probing),
         })
     }
 
@@ -110,6 +122,24 @@ impl Connector {
     /// What handshakes are done with.
     pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// What the handshakes of probes are done with: they believe whom requests believe.
+    pub fn probing(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.probing)
+    }
+
+    /// What a target does not speak that has agreed on `agreed`. HTTP/1.1 was spoken before there was an ALPN, so who
+    /// agrees on nothing speaks that; HTTP/2 within TLS is agreed on, always (RFC 9113 section 3.2).
+    pub fn missing(&self, agreed: Option<&[u8]>) -> Option<&'static str> {
+        let wanted = self.settings.protocol.filter(|wanted| *wanted == H2)?;
+        (agreed != Some(wanted.as_bytes())).then_some(wanted)
+    }
+
+    /// Whether a handshake failed because the target said that it does not speak what it was offered.
+    pub fn refused(&self, error: &Error) -> Option<&'static str> {
+        let refusal = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+        self.settings.protocol.filter(|_| *error == refusal)
     }
 
     /// The name that a target is asked for, whose host is `host`; none if that is no name or address.

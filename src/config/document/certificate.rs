@@ -43,8 +43,7 @@ pub struct Tls {
     pub key_log: Option<PathBuf>,
 }
 
-/// How the targets of an HTTPS group are believed. Probes over HTTPS believe any certificate, as ALB's
-/// do.
+/// How the targets of an HTTPS or TLS group are believed, by requests, connections and probes.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetTls {

@@ -16,8 +16,9 @@ pub struct HealthCheck {
     /// Classic: HealthCheck.Target. Protocol, port and path in one: "HTTP:80/index.html",
     /// "HTTPS:443/", "TCP:80" or "SSL:443". Instead of `protocol`, `port` and `path`.
     pub target: Option<String>,
-    /// "HTTP", "HTTPS" (the target's certificate is not verified), "TCP" or "SSL". Default: HTTP,
-    /// and TCP for a group of protocol TCP or of a classic load balancer.
+    /// "HTTP", "HTTPS", "TCP" or "SSL". Over TLS a probe believes whom the group's requests believe; in
+    /// groups that speak no TLS it believes any certificate, as ALB does everywhere. Default: HTTP,
+    /// and TCP for a group of protocol TCP or of a classic load balancer, SSL for one of protocol TLS.
     pub protocol: Option<ProbeProtocol>,
     /// A fixed port, 1-65535. Default: the target's own.
     #[schemars(range(min = 1, max = 65535))]
@@ -70,13 +71,13 @@ pub enum ProbeProtocol {
     /// GET over plain HTTP/1.1.
     #[serde(rename = "HTTP")]
     Http,
-    /// GET over TLS; the certificate is not verified.
+    /// GET over TLS.
     #[serde(rename = "HTTPS")]
     Https,
     /// A connection that is accepted passes.
     #[serde(rename = "TCP")]
     Tcp,
-    /// A TLS handshake passes; the certificate is not verified.
+    /// A TLS handshake passes.
     #[serde(rename = "SSL")]
     Ssl,
 }

@@ -18,10 +18,10 @@ pub struct TargetGroup {
     /// Its name: at most 32 letters, digits and hyphens, no hyphen at either end.
     #[schemars(length(min = 1, max = 32))]
     pub name: String,
-    /// The protocol to the targets: "HTTP", "HTTPS", or "TCP" for TCP listeners.
+    /// The protocol to the targets: "HTTP", "HTTPS"; or, for TCP and TLS listeners, "TCP" or "TLS".
     #[serde(default)]
     pub protocol: TargetProtocol,
-    /// HTTPS: whose certificates are believed. Default: those of known authorities.
+    /// HTTPS and TLS: whose certificates are believed. Default: those of known authorities.
     #[serde(default)]
     pub tls: Option<TargetTls>,
     /// ALB: ProtocolVersion. "HTTP1"; or "HTTP2" or "GRPC", for clients that speak HTTP/2 themselves:
@@ -134,6 +134,9 @@ pub enum TargetProtocol {
     /// Whatever is spoken on TCP.
     #[serde(rename = "TCP")]
     Tcp,
+    /// Whatever is spoken, over TLS that begins here.
+    #[serde(rename = "TLS")]
+    Tls,
 }
 
 /// What becomes of open connections.

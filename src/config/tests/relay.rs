@@ -179,3 +179,27 @@ fn a_tls_listener_passes_through_by_name_or_has_certificates() {
         ["5:12 `tls_mode` is for listeners of protocol TLS"]
     );
 }
+
+#[test]
+fn a_group_of_protocol_tls_begins_tls_anew_and_never_within_tls() {
+    let group = DATABASE.replace(
+        "name = \"mariadb\"\nprotocol = \"TCP\"",
+        "name = \"mariadb\"\nprotocol = \"TLS\"\ntls = { verify = false }",
+    );
+    assert_eq!(told(&group), [""; 0]);
+    let valid = check(&group).config.unwrap();
+    let group_of = &valid.target_groups[0];
+    assert_eq!(group_of.settings.protocol, TargetProtocol::Tls);
+    assert_eq!(group_of.health_check.protocol, ProbeProtocol::Ssl);
+    assert_eq!(group_of.tls.as_ref().unwrap().protocol, None);
+    let passed = group.replacen(
+        "protocol = \"TCP\"",
+        "protocol = \"TLS\"\ntls_mode = \"passthrough\"",
+        1,
+    );
+    let told = told(&passed);
+    assert!(
+        told[0].ends_with("its targets would get TLS within TLS"),
+        "{told:?}"
+    );
+}

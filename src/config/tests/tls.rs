@@ -193,7 +193,7 @@ fn tls_to_targets_is_for_https_groups_and_makes_sense() {
     assert_eq!(group("protocol = \"HTTPS\""), [""; 0]);
     assert_eq!(
         group("tls = { verify = true }"),
-        ["17:7 `tls` is for groups whose targets speak HTTPS"]
+        ["17:7 `tls` is for groups whose targets speak TLS"]
     );
     let https = |tls: &str| group(&format!("protocol = \"HTTPS\"\ntls = {{ {tls} }}"));
     assert_eq!(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::report::Report;
+use super::target_group::protocol;
 use crate::config::document::{
     self, Algorithm, Listener, LoadBalancer, LoadBalancerType, ProtocolVersion, TargetGroup,
 };
@@ -72,7 +73,7 @@ pub(super) fn group(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_
         ),
         (
             "proxy_protocol",
-            group.proxy_protocol.is_some() && group.protocol != document::TargetProtocol::Tcp,
+            group.proxy_protocol.is_some() && !protocol(group).is_relayed(),
             "a classic load balancer sends PROXY protocol headers for TCP and SSL listeners only",
         ),
     ] {

@@ -34,6 +34,8 @@ pub(super) struct User {
     pub(super) idle_timeout: Span,
     /// Whether the listener that names the group forwards connections, not requests.
     pub(super) relays: bool,
+    /// Whether what it forwards is TLS, which is passed through.
+    pub(super) passes_tls: bool,
 }
 
 impl<'a> Groups<'a> {
@@ -78,6 +80,13 @@ impl<'a> Groups<'a> {
         };
         if found.protocol.is_relayed() != user.relays {
             mismatch(group, found.protocol, path, report);
+        } else if user.passes_tls && found.protocol == TargetProtocol::Tls {
+            let message = format!(
+                "target group `{group}` has the protocol TLS, and the listener passes TLS through: \
+                 its targets would get TLS within TLS"
+            );
+            let help = "give the target group the protocol \"TCP\", or the listener tls_mode = \"terminate\"";
+            report.refuse(path, message, help);
         }
         if found.users.iter().any(|known| known.place == user.place) {
             return Some(Arc::clone(&found.name));

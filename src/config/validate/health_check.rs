@@ -7,7 +7,7 @@ use super::target_group::{protocol, version};
 use crate::config::document::{self, ProbeProtocol, TargetGroup};
 use crate::config::path::Path;
 use crate::target::Thresholds;
-use crate::target_group::{self, HealthCheck, Matcher, ProtocolVersion};
+use crate::target_group::{self, HealthCheck, Matcher, ProtocolVersion, TargetProtocol};
 
 /// Header fields that a probe has anyway, or that would change where it ends.
 const OWN_FIELDS: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
@@ -48,6 +48,10 @@ pub(super) fn validate(
             Some(ProbeProtocol::Ssl) => target_group::ProbeProtocol::Ssl,
             None => match &target {
                 Some(target) => target.protocol,
+                // A target whose certificate nobody believes takes no connections, whoever can connect to it.
+                None if !classic && protocol(group) == TargetProtocol::Tls => {
+                    target_group::ProbeProtocol::Ssl
+                }
                 None if classic || protocol(group).is_relayed() => target_group::ProbeProtocol::Tcp,
                 None => target_group::ProbeProtocol::Http,
             },

@@ -37,6 +37,7 @@ pub(super) fn validate(
             place,
             name: own_name.into(),
             relays: false,
+            passes_tls: false,
         };
         valid.push(ValidLoadBalancer {
             scheme: load_balancer.scheme,

@@ -26,8 +26,10 @@ pub(super) fn validate(
     orders: &mut Orders<'_, '_>,
     report: &mut Report<'_>,
 ) -> Option<ValidListener> {
+    let passthrough = listener.protocol == ListenerProtocol::Tls && !listener.ends_tls();
     let user = User {
         relays: true,
+        passes_tls: passthrough,
         ..user.clone()
     };
     let proxy_protocol = (listener.proxy_protocol.as_ref())
@@ -42,7 +44,6 @@ pub(super) fn validate(
     };
     let idle_timeout = listener.idle_timeout.unwrap_or(usual);
     range::duration(report, &path.key("idle_timeout"), idle_timeout, range);
-    let passthrough = listener.protocol == ListenerProtocol::Tls && !listener.ends_tls();
     let rules = match passthrough {
         true => by_name(listener, &user, path, groups, report),
         false => none(listener, path, report),

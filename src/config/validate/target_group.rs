@@ -150,6 +150,7 @@ pub(super) fn protocol(group: &TargetGroup) -> TargetProtocol {
         document::TargetProtocol::Http => TargetProtocol::Http,
         document::TargetProtocol::Https => TargetProtocol::Https,
         document::TargetProtocol::Tcp => TargetProtocol::Tcp,
+        document::TargetProtocol::Tls => TargetProtocol::Tls,
     }
 }
 

@@ -16,10 +16,10 @@ pub(super) fn validate(
     report: &mut Report<'_>,
 ) -> Option<ConnectorSettings> {
     let path = path.key("tls");
-    if group.protocol != TargetProtocol::Https {
+    if !matches!(group.protocol, TargetProtocol::Https | TargetProtocol::Tls) {
         if group.tls.is_some() {
-            let help = "write protocol = \"HTTPS\"";
-            report.refuse(path, "`tls` is for groups whose targets speak HTTPS", help);
+            let help = "write protocol = \"HTTPS\", or \"TLS\" for TCP and TLS listeners";
+            report.refuse(path, "`tls` is for groups whose targets speak TLS", help);
         }
         return None;
     }
@@ -67,9 +67,11 @@ pub(super) fn validate(
         pins: pins.collect(),
         authorities: tls.ca,
         server_name,
-        protocol: match group.protocol_version {
-            ProtocolVersion::Http1 => b"http/1.1",
-            ProtocolVersion::Http2 | ProtocolVersion::Grpc => b"h2",
+        protocol: match (group.protocol, group.protocol_version) {
+            // Whatever the client speaks, and nobody here knows that.
+            (TargetProtocol::Tls, _) => None,
+            (_, ProtocolVersion::Http1) => Some("http/1.1"),
+            (_, ProtocolVersion::Http2 | ProtocolVersion::Grpc) => Some("h2"),
         },
     })
 }

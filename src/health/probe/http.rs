@@ -154,7 +154,7 @@ mod tests {
     use crate::target::{HealthReason, Outcome, ProbeRecord, TargetAddress};
 
     async fn probe(site: &Scripted, check: &HealthCheck) -> ProbeRecord {
-        Prober::default().probe(&site.target(), check).await
+        Prober::default().probe(&site.target(), check, None).await
     }
 
     async fn found(answer: &'static str) -> ProbeRecord {
@@ -315,7 +315,7 @@ mod tests {
         };
         let target = sample::target(TargetAddress::Ip(address));
         let prober = Prober::default();
-        let (record, ()) = tokio::join!(prober.probe(&target, &check), answering);
+        let (record, ()) = tokio::join!(prober.probe(&target, &check, None), answering);
         assert_eq!(record.outcome, Outcome::Pass, "{}", record.detail);
     }
 

@@ -224,7 +224,7 @@ mod tests {
             ..HealthCheck::default()
         };
         let target = sample::target(TargetAddress::Ip(address));
-        Prober::default().probe(&target, &check).await
+        Prober::default().probe(&target, &check, None).await
     }
 
     #[tokio::test]

@@ -1,43 +1,85 @@
 //! The HTTPS probe: the HTTP probe within TLS.
 //!
-//! As ALB does it, the target's certificate is not verified: it may be self-signed, expired, or
-//! made out to another name. The handshake itself must succeed, with TLS 1.2 or 1.3.
+//! Of a group whose requests go over TLS a probe believes whom the requests believe, and asks for the
+//! same name: ALB verifies nothing anywhere, but where requests verify, a probe that does not would
+//! keep a target in service that no request can be sent to. Of other groups, and with `verify =
+//! false`, it believes any certificate, as ALB does. The handshake itself must succeed, with TLS 1.2
+//! or 1.3, and HTTP/2 must be agreed on where it is to be spoken.
 
+use std::io;
 use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::ProbeError;
 use crate::target::Target;
-use crate::target_group::{HealthCheck, ProtocolVersion};
+use crate::target_group::{HealthCheck, ProbeProtocol, ProtocolVersion};
+use crate::tls::Connector;
 
 /// Does the handshake on a fresh connection.
 pub(super) async fn handshake(
     stream: TcpStream,
     target: &Target,
     check: &HealthCheck,
+    connector: Option<&Connector>,
 ) -> Result<TlsStream<TcpStream>, ProbeError> {
-    let name = server_name(target, check)?;
-    let mut config = client_config().map_err(ProbeError::TlsClient)?;
-    if check.version != ProtocolVersion::Http1 {
-        config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = server_name(target, check, connector)?;
+    let config = match connector {
+        Some(connector) => connector.probing(),
+        None => Arc::new(client_config(check).map_err(ProbeError::TlsClient)?),
+    };
+    let shaken = TlsConnector::from(config).connect(name, stream).await;
+    let stream = shaken.map_err(|error| match is_refusal(&error) {
+        true => ProbeError::Protocol(protocol(check)),
+        false => ProbeError::Tls(error),
+    })?;
+    let agreed = stream.get_ref().1.alpn_protocol();
+    let asks = check.protocol == ProbeProtocol::Https;
+    if asks && check.version != ProtocolVersion::Http1 && agreed != Some(HTTP_2.as_bytes()) {
+        return Err(ProbeError::Protocol(HTTP_2));
     }
-    TlsConnector::from(Arc::new(config))
-        .connect(name, stream)
-        .await
-        .map_err(ProbeError::Tls)
+    Ok(stream)
 }
 
-/// The name that the handshake asks for (SNI): the probe's own host, or the target's. An IP address
-/// is not sent, says RFC 6066 section 3, so a target known by its address is asked for no name.
-fn server_name(target: &Target, check: &HealthCheck) -> Result<ServerName<'static>, ProbeError> {
+/// HTTP/2, as ALPN has it.
+const HTTP_2: &str = "h2";
+
+fn protocol(check: &HealthCheck) -> &'static str {
+    match check.version {
+        ProtocolVersion::Http1 => "http/1.1",
+        ProtocolVersion::Http2 | ProtocolVersion::Grpc => HTTP_2,
+    }
+}
+
+/// Whether the target says that it speaks nothing of what it was offered.
+fn is_refusal(error: &io::Error) -> bool {
+    let refusal = Error::AlertReceived(AlertDescription::NoApplicationProtocol);
+    let source = error.get_ref();
+    source.and_then(|source| source.downcast_ref::<Error>()) == Some(&refusal)
+}
+
+/// The name that the handshake asks for (SNI): where the group's requests ask for one that must be in the
+/// certificate, that; else the probe's own host, or the target's. An IP address is not sent, says RFC 6066
+/// section 3, so a target known by its address is asked for no name.
+fn server_name(
+    target: &Target,
+    check: &HealthCheck,
+    connector: Option<&Connector>,
+) -> Result<ServerName<'static>, ProbeError> {
+    let settings = connector.map(|connector| (connector, connector.settings()));
+    if let Some((connector, settings)) = settings
+        && (settings.verify || settings.server_name.is_some())
+    {
+        let name = connector.name(&target.address.host());
+        return name.ok_or(ProbeError::ServerName);
+    }
     if let Some(host) = &check.host {
         let host = host.rsplit_once(':').map_or(&**host, |(host, _)| host);
         if let Ok(name) = ServerName::try_from(host) {
@@ -49,7 +91,7 @@ fn server_name(target: &Target, check: &HealthCheck) -> Result<ServerName<'stati
 
 /// Made for each probe: no session may be resumed, for a probe finds out whether a target can still
 /// do a whole handshake.
-fn client_config() -> Result<ClientConfig, Error> {
+fn client_config(check: &HealthCheck) -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()?
@@ -57,6 +99,9 @@ fn client_config() -> Result<ClientConfig, Error> {
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
         .with_no_client_auth();
     config.resumption = Resumption::disabled();
+    if check.version != ProtocolVersion::Http1 {
+        config.alpn_protocols = vec![HTTP_2.as_bytes().to_vec()];
+    }
     Ok(config)
 }
 
@@ -112,7 +157,6 @@ mod tests {
     use crate::health::probe::Prober;
     use crate::health::sample::{self, Scripted};
     use crate::target::{HealthReason, Outcome, TargetAddress};
-    use crate::target_group::ProbeProtocol;
 
     fn https(host: Option<&str>) -> HealthCheck {
         HealthCheck {
@@ -126,7 +170,9 @@ mod tests {
     async fn a_certificate_is_not_verified() {
         let site = Scripted::answering_over_tls("HTTP/1.1 200 OK\r\n\r\n").await;
         for host in [None, Some("shop.example:8443")] {
-            let record = Prober::default().probe(&site.target(), &https(host)).await;
+            let record = Prober::default()
+                .probe(&site.target(), &https(host), None)
+                .await;
             assert_eq!(record.outcome, Outcome::Pass, "{}", record.detail);
         }
         let request = site.requests().concat();
@@ -144,7 +190,7 @@ mod tests {
             listener.accept().await
         });
         let target = sample::target(TargetAddress::Ip(address));
-        let record = Prober::default().probe(&target, &https(None)).await;
+        let record = Prober::default().probe(&target, &https(None), None).await;
         let reason = HealthReason::FailedHealthChecks;
         assert_eq!(record.outcome, Outcome::Fail(reason));
         let words = "TLS handshake failed: ";
@@ -154,7 +200,7 @@ mod tests {
     #[test]
     fn the_name_asked_for_is_the_probes_host_or_else_the_targets() {
         let name = |target: TargetAddress, host| {
-            let name = server_name(&sample::target(target), &https(host)).unwrap();
+            let name = server_name(&sample::target(target), &https(host), None).unwrap();
             name.to_str().into_owned()
         };
         let by_name = TargetAddress::Name("wp.example".into(), 443);

@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::Resolver;
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress, TargetHealth};
 use crate::target_group::{HealthCheck, ProbeProtocol, ProtocolVersion};
+use crate::tls::Connector;
 
 /// Sends probes.
 #[derive(Clone, Debug, Default)]
@@ -33,12 +34,18 @@ impl Prober {
         Self { resolver }
     }
 
-    /// Probes once, within the check's timeout.
-    pub(super) async fn probe(&self, target: &Target, check: &HealthCheck) -> ProbeRecord {
+    /// Probes once, within the check's timeout. `connector` is that of the group's requests, if they
+    /// go over TLS.
+    pub(super) async fn probe(
+        &self,
+        target: &Target,
+        check: &HealthCheck,
+        connector: Option<&Connector>,
+    ) -> ProbeRecord {
         let at = SystemTime::now();
         let start = Instant::now();
         let mut progress = Progress::default();
-        let attempt = self.attempt(target, check, &mut progress);
+        let attempt = self.attempt((target, check, connector), &mut progress);
         let found = match timeout(check.timeout, attempt).await {
             Ok(found) => found,
             Err(_) => Err(ProbeError::Timeout {
@@ -51,8 +58,7 @@ impl Prober {
 
     async fn attempt(
         &self,
-        target: &Target,
-        check: &HealthCheck,
+        (target, check, connector): (&Target, &HealthCheck, Option<&Connector>),
         progress: &mut Progress,
     ) -> Result<Option<u16>, ProbeError> {
         let mut address = self.locate(target, check).await?;
@@ -64,7 +70,7 @@ impl Prober {
             ProbeProtocol::Tcp => return Ok(None),
             ProbeProtocol::Ssl => {
                 progress.missing = Step::Handshake;
-                https::handshake(stream, target, check).await?;
+                https::handshake(stream, target, check, connector).await?;
                 return Ok(None);
             }
             ProbeProtocol::Http => {
@@ -73,7 +79,7 @@ impl Prober {
             }
             ProbeProtocol::Https => {
                 progress.missing = Step::Handshake;
-                let stream = https::handshake(stream, target, check).await?;
+                let stream = https::handshake(stream, target, check, connector).await?;
                 progress.missing = Step::Answer;
                 ask(stream, address, check).await?
             }
@@ -154,6 +160,8 @@ pub(super) enum ProbeError {
     Connect(#[source] io::Error),
     #[error("TLS handshake failed: {}", in_words(.0))]
     Tls(#[source] io::Error),
+    #[error("the target does not speak {0}: it did not agree on that (ALPN)")]
+    Protocol(&'static str),
     #[error("no well-formed answer: {}", with_causes(.0))]
     Answer(#[source] hyper::Error),
     #[error("no well-formed answer in HTTP/2: {}", with_causes(.0))]
@@ -189,6 +197,7 @@ impl ProbeError {
             Self::Name(_)
             | Self::Connect(_)
             | Self::Tls(_)
+            | Self::Protocol(_)
             | Self::Answer(_)
             | Self::Http2(_)
             | Self::Unframed
@@ -271,7 +280,7 @@ mod tests {
     const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 
     async fn probe(target: &Target, check: &HealthCheck) -> ProbeRecord {
-        Prober::default().probe(target, check).await
+        Prober::default().probe(target, check, None).await
     }
 
     fn within(timeout: Duration) -> HealthCheck {
@@ -305,7 +314,7 @@ mod tests {
     async fn resolving_the_name_is_part_of_the_timeout() {
         let prober = Prober::new(Resolver::new(|_, _| std::future::pending()));
         let target = sample::target(TargetAddress::Name("wp.example".into(), 80));
-        let record = prober.probe(&target, &HealthCheck::default()).await;
+        let record = prober.probe(&target, &HealthCheck::default(), None).await;
         assert_eq!(record.outcome, Outcome::Fail(HealthReason::Timeout));
         assert_eq!(record.detail, "name not resolved within 5s");
         assert_eq!(record.latency.as_secs(), 5);
@@ -319,7 +328,7 @@ mod tests {
         let target = sample::target(TargetAddress::Name("wp.example".into(), 80));
         let old = "127.0.0.9:80".parse().unwrap();
         target.state.resolve(old);
-        let record = prober.probe(&target, &HealthCheck::default()).await;
+        let record = prober.probe(&target, &HealthCheck::default(), None).await;
         let reason = HealthReason::FailedHealthChecks;
         assert_eq!(record.outcome, Outcome::Fail(reason));
         assert_eq!(record.detail, "name not resolved: no such host");
