@@ -9,9 +9,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::frames::{
     COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frames,
-    HEADERS, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, fields, frame, get, streams,
+    HEADERS, NO_ERROR, PING, PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, fields, frame, get,
+    streams,
 };
-use crate::support::{Elbow, Http2Client, SOON, Target, eventually, soon};
+use crate::support::{Certificates, Elbow, Http2Client, SOON, Target, eventually, soon};
 
 /// No data may come on a stream.
 const NO_WINDOW: &[(u16, u32)] = &[(4, 0)];
@@ -256,6 +257,32 @@ async fn pings_without_end_are_a_flood_and_hundreds_are_none() {
 }
 
 #[tokio::test]
+async fn a_flood_within_tls_is_seen_and_answered_too() {
+    let certificates = Certificates::new();
+    let elbow = Elbow::start(&format!(
+        "[[load_balancer]]\n\
+         name = \"lb\"\n\
+         nodes = [{{ address = \"127.0.0.1\" }}]\n\
+         [[load_balancer.listener]]\n\
+         port = 0\n\
+         protocol = \"HTTPS\"\n\
+         certificates = [{}]\n\
+         default = {{ fixed_response = {{ status = 200 }} }}\n",
+        certificates.make("site", &["site.test"])
+    ))
+    .await;
+    let visitor = certificates.visitor().offering(&["h2"]);
+    let attacker = visitor.visit(elbow.address(), "site.test").await;
+    let mut attacker = Frames::over(attacker.wire.stream, &[]).await;
+    attacker
+        .send(&frame(PING, 0, 0, &[7; 8]).repeat(20_000))
+        .await;
+    assert_eq!(attacker.sent_away().await, Some(ENHANCE_YOUR_CALM));
+    drop(attacker);
+    expect_ended(&elbow, "Ping").await;
+}
+
+#[tokio::test]
 async fn priorities_without_end_are_a_flood_and_hundreds_are_none() {
     let priority = frame(PRIORITY, 0, 3, &[0, 0, 0, 1, 9]);
     Scene::new().await.bears(&[], &priority.repeat(300)).await;
@@ -363,6 +390,39 @@ async fn a_response_that_the_client_does_not_take_is_given_up_after_the_idle_tim
     let head = client.until(HEADERS).await;
     assert!(head.is_some(), "the connection goes on");
     assert_eq!(elbow.metric("elbow_http2_floods_total"), 0.0);
+}
+
+#[tokio::test]
+async fn a_block_of_fields_that_never_ends_keeps_no_connection_open() {
+    let (elbow, _target) = impatient("1s").await;
+    let mut client = Frames::connect(elbow.address(), &[]).await;
+    client
+        .send(&frame(HEADERS, END_STREAM, 1, &fields("GET", "/")))
+        .await;
+    let began = Instant::now();
+    // The idle timeout, then what a client has to go.
+    assert_eq!(client.sent_away().await, Some(NO_ERROR));
+    assert!(began.elapsed() > Duration::from_millis(900));
+    elbow.expect_metric("elbow_active_connections", 0.0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_given_up_after_the_idle_timeout() {
+    let (elbow, _target) = impatient("1s").await;
+    let mut client = Frames::connect(elbow.address(), &[]).await;
+    let began = Instant::now();
+    let post = frame(HEADERS, END_HEADERS, 1, &fields("POST", "/"));
+    client.send(&post).await;
+    let answered = client.until(HEADERS).await;
+    let took = began.elapsed();
+    let late = Duration::from_secs(5);
+    assert!(took > Duration::from_millis(900) && took < late, "{took:?}");
+    assert_eq!(answered.expect("an answer").stream, 1);
+    let line = elbow.log_line().await;
+    assert_eq!(line.number("elb_status_code"), Some(408.0));
+    client.send(&get(3, "/")).await;
+    let head = client.until(HEADERS).await;
+    assert!(head.is_some(), "the connection goes on");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::soon;
@@ -20,6 +20,7 @@ pub(crate) const CONTINUATION: u8 = 0x9;
 pub(crate) const END_STREAM: u8 = 0x1;
 pub(crate) const END_HEADERS: u8 = 0x4;
 
+pub(crate) const NO_ERROR: u32 = 0;
 pub(crate) const COMPRESSION_ERROR: u32 = 9;
 pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
 
@@ -72,13 +73,20 @@ pub(crate) fn streams(count: u32) -> impl Iterator<Item = u32> {
 }
 
 /// A connection.
-pub(crate) struct Frames(TcpStream);
+pub(crate) struct Frames<S = TcpStream>(S);
 
 impl Frames {
     /// Says the preface, with these settings.
     pub(crate) async fn connect(address: SocketAddr, settings: &[(u16, u32)]) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, settings).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
+    /// The same on a connection that has agreed on HTTP/2.
+    pub(crate) async fn over(stream: S, settings: &[(u16, u32)]) -> Self {
         let mut payload = Vec::new();
         for (name, value) in settings {
             payload.extend(name.to_be_bytes());
@@ -93,6 +101,7 @@ impl Frames {
     /// Sends bytes; whoever was sent away already need not be able to.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         let _ = soon(self.0.write_all(bytes)).await;
+        let _ = soon(self.0.flush()).await;
     }
 
     /// The next frame; none at the end of the connection.

@@ -3,13 +3,16 @@
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use h3::client::{RequestStream, SendRequest};
+use h3::error::Code;
 use http::HeaderMap;
 use quinn::Endpoint;
 use quinn::crypto::rustls::QuicClientConfig;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::support::{Certificates, soon};
 
@@ -76,6 +79,21 @@ impl Http3Client {
         let mut stream = soon(self.requests.send_request(request)).await.unwrap();
         stream.finish().await.unwrap();
         Waiting(stream)
+    }
+
+    /// Sends a request, and takes it back; false when the other side lets no more begin.
+    pub(crate) async fn take_back(&mut self, request: http::request::Builder) -> bool {
+        let request = request.body(()).unwrap();
+        let sending = self.requests.send_request(request);
+        let Ok(stream) = timeout(Duration::from_millis(500), sending).await else {
+            return false;
+        };
+        let mut stream = stream.unwrap();
+        // What has been said is on its way before it is taken back.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        stream.stop_stream(Code::H3_REQUEST_CANCELLED);
+        stream.stop_sending(Code::H3_REQUEST_CANCELLED);
+        true
     }
 
     /// Sends a request, and reads the response; `None` when it is cut short.

@@ -177,3 +177,46 @@ async fn a_shutdown_lets_requests_in_http_3_finish() {
     drop(client);
     let _ = soon(ending).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_client_that_takes_its_requests_back_has_no_more_under_way_than_another() {
+    let gate = Arc::new(Semaphore::new(0));
+    let target = Target::holding("/held", &gate).await;
+    let (elbow, certificates) = site(&target).await;
+    let mut attacker = Http3Client::connect(elbow.address(), &certificates).await;
+    let mut begun = 0;
+    while begun < 1_000 {
+        let request = Request::get("https://site.test/held");
+        if !attacker.take_back(request).await {
+            break;
+        }
+        begun += 1;
+    }
+    let reached = target.requests().len();
+    assert!(reached > 0 && reached <= 128, "{reached} of {begun}");
+    let mut other = Http3Client::connect(elbow.address(), &certificates).await;
+    let response = other.ask(Request::get("https://site.test/"), b"").await;
+    assert_eq!(response.status, 200);
+    drop(attacker);
+}
+
+#[tokio::test]
+async fn a_response_that_the_client_does_not_take_is_given_up_in_http_3() {
+    let target = Target::saying(&"x".repeat(8_000_000)).await;
+    let certificates = Certificates::new();
+    let site = certificates.make("site", &["site.test"]);
+    let text = configuration(&target, &site, "");
+    let text = text.replacen(
+        "name = \"lb\"\n",
+        "name = \"lb\"\nidle_timeout = \"1s\"\n",
+        1,
+    );
+    let elbow = Elbow::start(&text).await;
+    let mut client = Http3Client::connect(elbow.address(), &certificates).await;
+    let waiting = client.begin(Request::get("https://site.test/")).await;
+    let counter = "elbow_errors_total{reason=\"ClientTimeout\"}";
+    elbow.expect_metric(counter, 1.0).await;
+    assert!(waiting.read().await.is_none(), "it is not taken for whole");
+    let response = client.ask(Request::get("https://site.test/"), b"").await;
+    assert_eq!(response.body.len(), 8_000_000, "the connection goes on");
+}
