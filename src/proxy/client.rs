@@ -5,7 +5,6 @@ use std::mem;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::error::ProxyError;
 use super::headers::BodyCoding;
@@ -15,7 +14,7 @@ use super::vigil::{Elapsed, Vigil};
 use super::wire::Wire;
 use crate::config::Attributes;
 use crate::http1::{HeadError, HeadLimits, HeadScanner, Reason, RequestHead};
-use crate::net::buffers;
+use crate::net::{Drain, buffers};
 
 /// After an answer to a request that was not read to its end: how long, and how much of the rest is
 /// read and thrown away, so that the client gets to see the answer instead of a reset.
@@ -39,13 +38,13 @@ pub(super) struct Client {
 /// How long a client's connection may stay open.
 #[derive(Clone, Debug)]
 pub(super) struct Stay {
-    /// Asks to finish the request in flight and to close.
-    drain: CancellationToken,
+    /// Asks for an end.
+    drain: Drain,
     opened: Instant,
 }
 
 impl Stay {
-    pub(super) fn new(drain: CancellationToken) -> Self {
+    pub(super) fn new(drain: Drain) -> Self {
         Self {
             drain,
             opened: Instant::now(),
@@ -62,14 +61,14 @@ impl Stay {
     pub(super) async fn ends(&self, attributes: &Attributes) {
         let old = sleep_until(self.opened + attributes.client_keep_alive);
         tokio::select! {
-            () = self.drain.cancelled() => {}
+            () = self.drain.finishing() => {}
             () = old => {}
         }
     }
 
     /// Whether it was asked to end.
     pub(super) fn is_draining(&self) -> bool {
-        self.drain.is_cancelled()
+        self.drain.is_finishing()
     }
 }
 
@@ -225,7 +224,7 @@ impl Client {
                     ready = reader.ready() => if ready.is_err() {
                         return More::End;
                     },
-                    () = self.stay.drain.cancelled(), if arrival.is_none() => return More::End,
+                    () = self.stay.drain.closing(), if arrival.is_none() => return More::End,
                 }
                 if bytes.capacity() == 0 {
                     *bytes = buffers::take();

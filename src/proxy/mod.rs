@@ -48,7 +48,6 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use answer::{Answer, error_page};
 use client::{Arrival, Client, Incoming, Stay};
@@ -67,7 +66,7 @@ use crate::acme::Challenges;
 use crate::auth::{Passport, Secrets};
 use crate::config::ForwardedFor;
 use crate::http1::{HeadError, RequestHead};
-use crate::net::{Stream, buffers};
+use crate::net::{Drain, Stream, buffers};
 use crate::routing::{FixedResponse, Redirect};
 use crate::snapshot::{Action, Cache, Entrance, EntranceKey, Shared};
 
@@ -146,14 +145,13 @@ impl Proxy {
         }
     }
 
-    /// Serves one client connection to its end. `drain` asks it to finish the request in flight and
-    /// to close; an idle connection closes at once.
+    /// Serves one client connection to its end. `drain` asks it to end.
     pub async fn serve(
         self: Arc<Self>,
         stream: Stream,
         ends: Ends,
         entrance: EntranceKey,
-        drain: CancellationToken,
+        drain: Drain,
     ) {
         let Some(mut view) = self.view(&entrance) else {
             return;

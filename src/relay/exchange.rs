@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use prometheus::IntCounter;
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::error::RelayError;
 use super::reach::Reached;
@@ -14,7 +13,7 @@ use super::record::ConnectionRecord;
 use super::watch::Watch;
 use crate::access_log::FirstBytes;
 use crate::config::RelaySettings;
-use crate::net::{Reader, Stream, Writer, buffers};
+use crate::net::{Drain, Reader, Stream, Writer, buffers};
 use crate::snapshot::Group;
 
 /// What has gone through a connection, and when something last did.
@@ -128,7 +127,7 @@ pub(super) async fn exchange(
     target: &mut Reached,
     group: &Group,
     settings: &RelaySettings,
-    drain: &CancellationToken,
+    drain: &Drain,
     record: &mut ConnectionRecord<'_>,
 ) -> Result<(), RelayError> {
     let first = mem::take(&mut record.hello.bytes);
@@ -160,7 +159,7 @@ pub(super) async fn exchange(
         down.pump(Vec::new(), target_reader, client_writer),
     );
     let removed = async {
-        drain.cancelled().await;
+        drain.closing().await;
         sleep(group_settings.deregistration_delay).await;
     };
     let watch = Watch {

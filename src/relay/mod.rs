@@ -29,11 +29,10 @@ mod watch;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
 
 use crate::access_log::LogBuffer;
 use crate::config::RelaySettings;
-use crate::net::Stream;
+use crate::net::{Drain, Stream};
 use crate::routing::{Fields, RequestView, Scheme};
 use crate::snapshot::{Action, Entrance, Group};
 use crate::tls::Facts;
@@ -77,7 +76,7 @@ impl Relay {
         ends: Ends,
         entrance: Arc<Entrance>,
         settings: RelaySettings,
-        drain: CancellationToken,
+        drain: Drain,
     ) {
         let mut record = ConnectionRecord::open(&self.log, &entrance, ends);
         let outcome = forward(&mut client, &settings, &drain, &mut record).await;
@@ -92,7 +91,7 @@ impl Relay {
 async fn forward<'r>(
     client: &mut Stream,
     settings: &RelaySettings,
-    drain: &CancellationToken,
+    drain: &Drain,
     record: &mut ConnectionRecord<'r>,
 ) -> Result<(), RelayError> {
     let entrance = record.entrance;

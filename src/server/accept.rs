@@ -8,14 +8,13 @@ use std::time::Duration;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use crate::config::Service;
 use crate::inbound::Transport;
 use crate::metrics::ServerMetrics;
-use crate::net::Stream;
+use crate::net::{Drain, Stream};
 use crate::proxy::{self, Proxy};
 use crate::relay::{self, Relay};
 use crate::snapshot::{EntranceKey, Shared};
@@ -24,6 +23,7 @@ use super::connection::ConnectionGuard;
 use super::connection_log::ConnectionLog;
 use super::handshake::{Turns, handshake};
 use super::introduction;
+use super::worker::Signals;
 
 /// The pause after an error that goes on until something else is closed (EMFILE, ENFILE, ENOBUFS,
 /// ENOMEM). Without it the loop would spin: the socket stays readable.
@@ -49,13 +49,13 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until `stop`, then takes what waits in the queue, and closes the socket.
+    /// Accepts until it is told to stop, then takes what waits in the queue, unless that is for
+    /// another process, and closes the socket.
     pub(super) async fn accept(
         self: Arc<Self>,
         socket: std::net::TcpListener,
         entrance: EntranceKey,
-        stop: CancellationToken,
-        drain: CancellationToken,
+        signals: Signals,
     ) {
         let listener = match TcpListener::from_std(socket) {
             Ok(listener) => listener,
@@ -68,23 +68,25 @@ impl Acceptor {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = signals.stop.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, client)) => self.admit(stream, client, &entrance, &drain),
+                Ok((stream, client)) => self.admit(stream, client, &entrance, &signals.drain),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.metrics.accept_errors.inc();
                     failures.report(&entrance, &error);
                     tokio::select! {
-                        () = stop.cancelled() => break,
+                        () = signals.stop.cancelled() => break,
                         () = tokio::time::sleep(PAUSE) => {}
                     }
                 }
             }
         }
-        self.take_the_rest(listener, &entrance);
+        if !signals.leave_queue.is_cancelled() {
+            self.take_the_rest(listener, &entrance);
+        }
     }
 
     /// Serves the connection in a task of its own, or closes it when its peer is not let in, of whom no byte is read
@@ -94,7 +96,7 @@ impl Acceptor {
         stream: TcpStream,
         client: SocketAddr,
         entrance: &EntranceKey,
-        drain: &CancellationToken,
+        drain: &Drain,
     ) {
         let snapshot = self.shared.load();
         let Some(entrance) = snapshot.entrance(entrance) else {
@@ -159,7 +161,7 @@ impl Acceptor {
         let Ok(listener) = listener.into_std() else {
             return;
         };
-        let drain = CancellationToken::new();
+        let drain = Drain::default();
         while let Ok((stream, client)) = listener.accept() {
             if stream.set_nonblocking(true).is_err() {
                 continue;
@@ -170,7 +172,7 @@ impl Acceptor {
         }
         tokio::spawn(async move {
             tokio::time::sleep(LAST_CALL).await;
-            drain.cancel();
+            drain.close();
         });
     }
 }

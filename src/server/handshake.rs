@@ -11,10 +11,9 @@ use rustls::{AlertDescription, Error, InvalidMessage, PeerIncompatible};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::net::{HandshakeError, Stream, Unanswered, greet};
+use crate::net::{Drain, HandshakeError, Stream, Unanswered, greet};
 use crate::snapshot::Entrance;
 use crate::tls::{Facts, Refusal, Terminator, Witness, openssl_name, version_name};
 
@@ -63,13 +62,13 @@ pub(super) async fn handshake(
     terminator: &Terminator,
     entrance: &Entrance,
     turns: &Turns,
-    drain: &CancellationToken,
+    drain: &Drain,
 ) -> Result<(Stream, Facts), Option<Failed>> {
     let limit = entrance.load_balancer.attributes.tls_handshake_timeout;
     let shaken = tokio::select! {
         biased;
         shaken = timeout(limit, shake(tcp, terminator, turns)) => shaken,
-        () = drain.cancelled() => return Err(None),
+        () = drain.closing() => return Err(None),
     };
     let (cause, error, failed) = match shaken {
         Ok(Ok(Some((stream, facts)))) => {

@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use crate::config::{Others, ValidProxyProtocol};
+use crate::net::Drain;
 use crate::proxy::Ends;
 use crate::proxy_protocol::{Header, receive};
 use crate::snapshot::Entrance;
@@ -23,7 +23,7 @@ pub(super) async fn ends(
     stream: &TcpStream,
     peer: SocketAddr,
     entrance: &Entrance,
-    drain: &CancellationToken,
+    drain: &Drain,
 ) -> Option<Ends> {
     // Fails when the client has gone already.
     let ends = Ends::new(peer, stream.local_addr().ok()?);
@@ -34,7 +34,7 @@ pub(super) async fn ends(
         let introduced = tokio::select! {
             biased;
             introduced = introduction(stream, settings) => introduced,
-            () = drain.cancelled() => return None,
+            () = drain.closing() => return None,
         };
         return match introduced {
             Ok(header) => Some(ends.introduced(&header)),

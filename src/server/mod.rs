@@ -8,9 +8,11 @@ mod accept;
 mod addresses;
 mod connection;
 mod connection_log;
+mod datagrams;
 mod handshake;
 mod introduction;
 mod quic;
+mod sockets;
 mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,13 +35,20 @@ use crate::relay::Relay;
 use crate::snapshot::{Entrance, EntranceKey, Shared, Snapshot};
 
 pub use addresses::{Addresses, Bound};
-use worker::{Command, Worker};
+use datagrams::{Datagrams, Sharing};
+pub use sockets::{Bequest, Left, SocketRecord};
+use sockets::Inherited;
+use worker::{Command, Ending, Worker};
 
 /// All workers, and the addresses on which they listen.
 #[derive(Debug)]
 pub struct Server {
     workers: Vec<Worker>,
-    spots: BTreeMap<Spot, Bound>,
+    spots: BTreeMap<Spot, Place>,
+    /// Not opened by this process, and not wanted by a listener yet.
+    inherited: Vec<Inherited>,
+    /// What workers are told when the server opens; none once it has.
+    waiting: Option<Vec<(usize, Command)>>,
     addresses: Addresses,
     /// Resolve when sockets that workers were told to close are closed.
     closing: Vec<oneshot::Receiver<()>>,
@@ -51,7 +60,8 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// Sockets that listen and that nobody accepts from yet. Dropping it closes them.
 #[derive(Debug)]
 pub struct Prepared {
-    opened: Vec<(Spot, Bound, Vec<Socket>)>,
+    /// With the sockets of each worker.
+    opened: Vec<(Spot, Place, Vec<(usize, Socket)>)>,
     kept: BTreeMap<Spot, EntranceKey>,
 }
 
@@ -114,7 +124,21 @@ enum Transport {
 #[derive(Debug)]
 enum Socket {
     Tcp(std::net::TcpListener),
-    Quic(std::net::UdpSocket),
+    Quic(Datagrams),
+}
+
+/// Where the server listens, with copies of the sockets: for the process that takes over from this one.
+#[derive(Debug)]
+struct Place {
+    bound: Bound,
+    kept: Vec<Kept>,
+}
+
+/// A copy of a worker's socket.
+#[derive(Debug)]
+enum Kept {
+    Tcp(std::net::TcpListener),
+    Quic(std::net::UdpSocket, Arc<Sharing>),
 }
 
 impl Spot {
@@ -149,6 +173,8 @@ impl Server {
         Ok(Self {
             workers,
             spots: BTreeMap::new(),
+            inherited: Vec::new(),
+            waiting: None,
             addresses: Addresses::default(),
             closing: Vec::new(),
         })
@@ -157,6 +183,18 @@ impl Server {
     /// Where the server listens, kept up to date over reloads.
     pub fn addresses(&self) -> Addresses {
         self.addresses.clone()
+    }
+
+    /// From now on nothing accepts before [`Server::open`].
+    pub fn hold(&mut self) {
+        self.waiting.get_or_insert_default();
+    }
+
+    /// Begins to accept.
+    pub fn open(&mut self) {
+        for (worker, command) in self.waiting.take().unwrap_or_default() {
+            self.workers[worker].tell(command);
+        }
     }
 
     /// Binds the addresses of `snapshot` that are new, one socket for each worker, once those that
@@ -186,15 +224,19 @@ impl Server {
 
     /// Returns where the entrance listens.
     fn prepare_tcp(
-        &self,
+        &mut self,
         key: &EntranceKey,
         entrance: &Entrance,
         prepared: &mut Prepared,
     ) -> Result<SocketAddr, ServerError> {
         let spot = Spot::new(key, Transport::Tcp);
-        if let Some(bound) = self.spots.get(&spot) {
+        if let Some(place) = self.spots.get(&spot) {
             prepared.kept.insert(spot, key.clone());
-            return Ok(bound.address);
+            return Ok(place.bound.address);
+        }
+        if let Some((address, sockets)) = self.inherited(&spot) {
+            self.prepared(spot, (key, entrance, address), sockets, prepared)?;
+            return Ok(address);
         }
         let listen = match self.listens_around(key.address) {
             true => net::listen_beside_own,
@@ -206,15 +248,28 @@ impl Server {
             .first()
             .map_or(Ok(key.address), std::net::TcpListener::local_addr)
             .map_err(|source| refused(key, source))?;
-        let bound = Bound::new(key, entrance, address);
         let sockets = sockets.into_iter().map(Socket::Tcp).collect();
-        prepared.opened.push((spot, bound, sockets));
+        self.prepared(spot, (key, entrance, address), sockets, prepared)?;
         Ok(address)
+    }
+
+    /// Notes sockets that nobody accepts from yet.
+    fn prepared(
+        &self,
+        spot: Spot,
+        (key, entrance, address): (&EntranceKey, &Entrance, SocketAddr),
+        sockets: Vec<Socket>,
+        prepared: &mut Prepared,
+    ) -> Result<(), ServerError> {
+        let (kept, dealt) = self.deal(sockets).map_err(|source| refused(key, source))?;
+        let bound = Bound::new(key, entrance, address);
+        prepared.opened.push((spot, Place { bound, kept }, dealt));
+        Ok(())
     }
 
     /// QUIC uses the port of UDP with the number that the entrance has in TCP.
     fn prepare_quic(
-        &self,
+        &mut self,
         key: &EntranceKey,
         entrance: &Entrance,
         address: SocketAddr,
@@ -225,12 +280,14 @@ impl Server {
             prepared.kept.insert(spot, key.clone());
             return Ok(());
         }
+        if let Some((address, sockets)) = self.inherited(&spot) {
+            return self.prepared(spot, (key, entrance, address), sockets, prepared);
+        }
         let sockets = net::listen_udp(address, self.workers.len());
         let sockets = sockets.map_err(|source| refused(key, source))?;
-        let bound = Bound::new(key, entrance, address);
-        let sockets = sockets.into_iter().map(Socket::Quic).collect();
-        prepared.opened.push((spot, bound, sockets));
-        Ok(())
+        let own = |socket| Socket::Quic(Datagrams::new(socket, Vec::new()));
+        let sockets = sockets.into_iter().map(own).collect();
+        self.prepared(spot, (key, entrance, address), sockets, prepared)
     }
 
     /// Whether a socket of this server has the port already: on all addresses, or on one while
@@ -250,18 +307,23 @@ impl Server {
     pub fn commit(&mut self, prepared: Prepared) {
         let mut current: BTreeSet<Spot> = BTreeSet::new();
         for (spot, key) in prepared.kept {
-            if let Some(bound) = self.spots.get_mut(&spot) {
-                bound.entrance = key;
+            if let Some(place) = self.spots.get_mut(&spot) {
+                place.bound.entrance = key;
             }
             current.insert(spot);
         }
-        for (spot, bound, sockets) in prepared.opened {
-            for (worker, socket) in self.workers.iter().zip(sockets) {
-                worker.tell(Command::Listen {
+        for (spot, place, sockets) in prepared.opened {
+            let bound = &place.bound;
+            for (worker, socket) in sockets {
+                let command = Command::Listen {
                     spot: spot.clone(),
                     entrance: bound.entrance.clone(),
                     socket,
-                });
+                };
+                match &mut self.waiting {
+                    Some(waiting) => waiting.push((worker, command)),
+                    None => self.workers[worker].tell(command),
+                }
             }
             info!(
                 load_balancer = %bound.entrance.load_balancer,
@@ -271,9 +333,9 @@ impl Server {
                 "listening"
             );
             current.insert(spot.clone());
-            self.spots.insert(spot, bound);
+            self.spots.insert(spot, place);
         }
-        self.spots.retain(|spot, bound| {
+        self.spots.retain(|spot, Place { bound, .. }| {
             let stays = current.contains(spot);
             if !stays {
                 info!(
@@ -286,12 +348,12 @@ impl Server {
             }
             stays
         });
-        let tcp = |(spot, _): &(&Spot, &Bound)| spot.transport == Transport::Tcp;
+        let tcp = |(spot, _): &(&Spot, &Place)| spot.transport == Transport::Tcp;
         let bound = self
             .spots
             .iter()
             .filter(tcp)
-            .map(|(_, bound)| bound.clone());
+            .map(|(_, place)| place.bound.clone());
         self.addresses.replace(bound);
     }
 
@@ -299,9 +361,21 @@ impl Server {
     /// ends the workers. What is still open at the deadline is cut. Returns how many connections
     /// that were.
     pub async fn shutdown(self, deadline: Duration) -> usize {
+        self.end(Ending::Close, deadline).await
+    }
+
+    /// The same when another process accepts from the same sockets: what waits in their queues is
+    /// left to it, and each connection, also an idle one, ends with its next answer.
+    pub async fn retire(self, deadline: Duration) -> usize {
+        self.end(Ending::HandOver, deadline).await
+    }
+
+    async fn end(self, ending: Ending, deadline: Duration) -> usize {
         let until = Instant::now() + deadline;
         self.addresses.replace([]);
-        let done: Vec<_> = self.workers.iter().map(Worker::drain).collect();
+        // The copies go first: a socket is closed when the last one is.
+        drop(self.spots);
+        let done: Vec<_> = self.workers.iter().map(|it| it.drain(ending)).collect();
         for done in done {
             // A worker that has gone answers at once, with an error: it has nothing to finish.
             let _ = tokio::time::timeout_at(until, done).await;

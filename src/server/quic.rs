@@ -3,7 +3,7 @@
 //! The kernel spreads clients over the workers' sockets by their addresses, so a client that moves to
 //! another network may reach another worker, which does not know it: it connects anew then.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,13 +12,15 @@ use quinn::crypto::rustls::HandshakeData;
 use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime, TransportConfig};
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::accept::Acceptor;
 use super::connection::ConnectionGuard;
 use super::connection_log::{ConnectionLog, Failed};
 use crate::inbound::Transport;
+use super::datagrams::Datagrams;
+use super::worker::Signals;
+use crate::net::Drain;
 use crate::proxy::Ends;
 use crate::snapshot::{Entrance, EntranceKey};
 use crate::tls::Facts;
@@ -35,13 +37,12 @@ const SEND_WINDOW: u64 = 1024 * 1024;
 const UNPROVEN: usize = 64;
 
 impl Acceptor {
-    /// Accepts until `stop`; what is open then goes on.
+    /// Accepts until it is told to stop; what is open then goes on.
     pub(super) async fn accept_quic(
         self: Arc<Self>,
-        socket: UdpSocket,
+        socket: Datagrams,
         entrance: EntranceKey,
-        stop: CancellationToken,
-        drain: CancellationToken,
+        signals: Signals,
     ) {
         let endpoint = self.endpoint(socket, &entrance);
         let endpoint = match endpoint {
@@ -58,32 +59,37 @@ impl Acceptor {
         loop {
             let incoming = tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = signals.stop.cancelled() => break,
                 incoming = endpoint.accept() => incoming,
             };
             match incoming {
-                Some(incoming) => self.admit_quic(incoming, (&entrance, node), &drain, &shaking),
+                Some(incoming) => {
+                    self.admit_quic(incoming, (&entrance, node), &signals.drain, &shaking);
+                },
                 None => break,
             }
         }
         endpoint.set_server_config(None);
     }
 
-    fn endpoint(&self, socket: UdpSocket, entrance: &EntranceKey) -> std::io::Result<Endpoint> {
+    fn endpoint(&self, socket: Datagrams, entrance: &EntranceKey) -> std::io::Result<Endpoint> {
         let snapshot = self.shared.load();
         let config = snapshot
             .entrance(entrance)
             .and_then(|entrance| server_config(entrance))
             .ok_or_else(|| std::io::Error::other("the listener has no TLS that QUIC can use"))?;
+        let mut endpoint = EndpointConfig::default();
+        endpoint.cid_generator(socket.sharing.connection_ids());
+        let socket = socket.into_endpoint_socket()?;
         let runtime = Arc::new(TokioRuntime);
-        Endpoint::new(EndpointConfig::default(), Some(config), socket, runtime)
+        Endpoint::new_with_abstract_socket(endpoint, Some(config), socket, runtime)
     }
 
     fn admit_quic(
         &self,
         incoming: Incoming,
         (entrance, node): (&EntranceKey, SocketAddr),
-        drain: &CancellationToken,
+        drain: &Drain,
         shaking: &Arc<AtomicUsize>,
     ) {
         let snapshot = self.shared.load();

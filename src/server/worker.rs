@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::LogBuffer;
 use crate::metrics::ServerMetrics;
+use crate::net::Drain;
 use crate::proxy::Proxy;
 use crate::relay::Relay;
 use crate::snapshot::{EntranceKey, Shared};
@@ -47,8 +48,48 @@ pub(super) enum Command {
         spot: Spot,
         closed: oneshot::Sender<()>,
     },
-    /// Close all sockets, and say when the last connection has ended.
-    Drain { done: oneshot::Sender<()> },
+    /// Leave all sockets, and say when the last connection has ended.
+    Drain {
+        ending: Ending,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// How a worker leaves its sockets, and its connections go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The sockets are closed; a connection at rest closes at once.
+    Close,
+    /// Another process accepts from the same sockets, so what waits in their queues is left to it;
+    /// each connection ends with its next answer.
+    HandOver,
+}
+
+/// What an accept loop, and the connections that came by it, are told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Signals {
+    /// Accept no more.
+    pub(super) stop: CancellationToken,
+    /// What waits in the queue is for another process.
+    pub(super) leave_queue: CancellationToken,
+    /// End, connections.
+    pub(super) drain: Drain,
+}
+
+impl Signals {
+    fn end(&self, ending: Ending) {
+        match ending {
+            Ending::Close => {
+                self.stop.cancel();
+                self.drain.close();
+            }
+            Ending::HandOver => {
+                self.leave_queue.cancel();
+                self.stop.cancel();
+                self.drain.finish();
+            }
+        }
+    }
 }
 
 impl Worker {
@@ -101,9 +142,9 @@ impl Worker {
     }
 
     /// Resolves when the last connection of this worker has ended.
-    pub(super) fn drain(&self) -> oneshot::Receiver<()> {
+    pub(super) fn drain(&self, ending: Ending) -> oneshot::Receiver<()> {
         let (done, drained) = oneshot::channel();
-        self.tell(Command::Drain { done });
+        self.tell(Command::Drain { ending, done });
         drained
     }
 
@@ -120,24 +161,15 @@ impl Worker {
 struct Listening {
     /// The accept loop, which holds the socket.
     accepting: JoinHandle<()>,
-    /// Ends the accept loop.
-    stop: CancellationToken,
-    /// Tells the connections that came through it to finish.
-    drain: CancellationToken,
-}
-
-impl Listening {
-    fn close(&self) {
-        self.stop.cancel();
-        self.drain.cancel();
-    }
+    signals: Signals,
 }
 
 fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiver<Command>) {
     let acceptor = Arc::new(acceptor);
     runtime.block_on(async {
         tokio::spawn(Arc::clone(&acceptor.proxy).tend());
-        let mut listening: HashMap<Spot, Listening> = HashMap::new();
+        // More than one on a spot where there were more workers when the sockets were opened.
+        let mut listening: HashMap<Spot, Vec<Listening>> = HashMap::new();
         while let Some(command) = orders.recv().await {
             match command {
                 Command::Listen {
@@ -145,38 +177,35 @@ fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiv
                     entrance,
                     socket,
                 } => {
-                    let stop = CancellationToken::new();
-                    let drain = CancellationToken::new();
+                    let signals = Signals::default();
                     // Tracked, so that a drain does not end before the queue is empty.
-                    let accepts = Arc::clone(&acceptor);
-                    let tokens = (stop.clone(), drain.clone());
+                    let (accepts, told) = (Arc::clone(&acceptor), signals.clone());
                     let accepting = match socket {
                         Socket::Tcp(socket) => acceptor
                             .connections
-                            .spawn(accepts.accept(socket, entrance, tokens.0, tokens.1)),
+                            .spawn(accepts.accept(socket, entrance, told)),
                         Socket::Quic(socket) => acceptor
                             .connections
-                            .spawn(accepts.accept_quic(socket, entrance, tokens.0, tokens.1)),
+                            .spawn(accepts.accept_quic(socket, entrance, told)),
                     };
-                    let socket = Listening {
-                        accepting,
-                        stop,
-                        drain,
-                    };
-                    listening.insert(spot, socket);
+                    let sockets = listening.entry(spot).or_default();
+                    sockets.push(Listening { accepting, signals });
                 }
                 Command::Close { spot, closed } => {
-                    if let Some(listening) = listening.remove(&spot) {
-                        listening.close();
-                        tokio::spawn(async move {
-                            let _ = listening.accepting.await;
-                            let _ = closed.send(());
-                        });
+                    let sockets = listening.remove(&spot).unwrap_or_default();
+                    for listening in &sockets {
+                        listening.signals.end(Ending::Close);
                     }
+                    tokio::spawn(async move {
+                        for listening in sockets {
+                            let _ = listening.accepting.await;
+                        }
+                        let _ = closed.send(());
+                    });
                 }
-                Command::Drain { done } => {
-                    for (_, listening) in listening.drain() {
-                        listening.close();
+                Command::Drain { ending, done } => {
+                    for listening in listening.drain().flat_map(|(_, sockets)| sockets) {
+                        listening.signals.end(ending);
                     }
                     acceptor.connections.close();
                     let connections = acceptor.connections.clone();

@@ -9,11 +9,11 @@ use h3::server::{Connection, RequestResolver};
 use http::{Method, header};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::Stream;
 use crate::http1::Version;
+use crate::net::Drain;
 use crate::proxy::client::{Arrival, Client, Stay};
 use crate::proxy::mapped::{Spoken, request_head};
 use crate::proxy::wire::Wire;
@@ -32,7 +32,7 @@ impl Proxy {
         quic: quinn::Connection,
         ends: Ends,
         entrance: EntranceKey,
-        drain: CancellationToken,
+        drain: Drain,
     ) {
         let Some(view) = self.view(&entrance) else {
             return;
