@@ -10,6 +10,7 @@
 //! the ciphertext and the tag (16) of AES-256-GCM-SIV (RFC 8452), which bears that a key seals more
 //! texts than random nonces of plain GCM would be good for.
 
+mod bequest;
 mod file;
 mod key;
 mod schedule;
@@ -23,6 +24,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use thiserror::Error;
 
+pub use bequest::KeyBequest;
 use file::KeyFile;
 use key::{Key, Secret};
 use schedule::Keys;
@@ -213,6 +215,41 @@ impl Keyring {
         let all = sealing.into_iter().chain(others);
         all.map(|key| key.secret.derive(label.as_bytes()).0)
             .collect()
+    }
+
+    /// The keys that another process is to go on with, if they are nowhere but in memory.
+    pub fn bequeath(&self) -> Vec<KeyBequest> {
+        match self.settings().source {
+            Source::Memory => self.0.keys.load().iter().map(KeyBequest::of).collect(),
+            Source::Directory(_) | Source::Secret(_) => Vec::new(),
+        }
+    }
+
+    /// Goes on with the keys of another process. Those that the configuration names are used instead.
+    pub fn inherit(&self, keys: &[KeyBequest]) {
+        let keys: Vec<Key> = keys.iter().filter_map(KeyBequest::key).collect();
+        if !keys.is_empty() {
+            self.0.keys.store(Arc::new(Keys::new(keys)));
+        }
+    }
+
+    /// Gets the keys that other settings speak of; those that are in memory are kept there. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Why they are not to be had.
+    pub fn prepare_change(
+        &self,
+        settings: Settings,
+        now: SystemTime,
+    ) -> Result<Prepared, KeyringError> {
+        let in_memory = self.settings().source == Source::Memory;
+        let before = match in_memory {
+            true => Keys::clone(&self.0.keys.load()),
+            false => Keys::default(),
+        };
+        let keys = keys(&settings, &before, now)?;
+        Ok(Prepared { settings, keys })
     }
 
     /// The settings in force.
@@ -456,6 +493,25 @@ mod tests {
         };
         let error = Keyring::prepare(settings, start()).unwrap_err().to_string();
         assert!(error.contains("at least 32 bytes"), "{error}");
+    }
+
+    #[test]
+    fn the_next_process_opens_what_this_one_sealed_by_keys_in_memory() {
+        let before = ring(Source::Memory, start());
+        let text = sealed(&before, b"wp-a:80", start());
+        let passed = serde_json::to_string(&before.bequeath()).unwrap();
+        let after = ring(Source::Memory, start());
+        after.inherit(&serde_json::from_str::<Vec<KeyBequest>>(&passed).unwrap());
+        assert_eq!(opened(&after, &text).unwrap(), b"wp-a:80");
+        let another = Settings {
+            source: Source::Memory,
+            rotation: DAY * 2,
+        };
+        after.apply(after.prepare_change(another, start()).unwrap());
+        assert_eq!(opened(&after, &text).unwrap(), b"wp-a:80");
+        let directory = tempfile::tempdir().unwrap();
+        let kept = ring(Source::Directory(directory.path().to_owned()), start());
+        assert!(kept.bequeath().is_empty());
     }
 
     #[test]

@@ -41,7 +41,12 @@ pub fn send(mut stream: &UnixStream, message: &[u8], sockets: &[BorrowedFd<'_>])
         if !control.push(SendAncillaryMessage::ScmRights(some)) {
             return Err(io::Error::other("too many sockets at once"));
         }
-        sendmsg(stream, &[IoSlice::new(b"+")], &mut control, SendFlags::NOSIGNAL)?;
+        sendmsg(
+            stream,
+            &[IoSlice::new(b"+")],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        )?;
     }
     stream.write_all(message)
 }
@@ -58,7 +63,11 @@ pub fn receive(mut stream: &UnixStream) -> io::Result<Option<(Vec<u8>, Vec<Owned
         return Ok(None);
     }
     stream.read_exact(&mut head[first..])?;
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    };
     let (length, count) = (number(&head[..4]), number(&head[4..]));
     if length > LONGEST || count > MOST {
         return Err(io::Error::other("what came is no message of another Elbow"));
@@ -118,10 +127,7 @@ mod tests {
         assert_eq!(sockets.len(), listeners.len());
         for (socket, listener) in sockets.into_iter().zip(&listeners) {
             let passed = TcpListener::from(socket);
-            assert_eq!(
-                passed.local_addr().unwrap(),
-                listener.local_addr().unwrap()
-            );
+            assert_eq!(passed.local_addr().unwrap(), listener.local_addr().unwrap());
         }
         assert_eq!(receive(&other).unwrap().unwrap().0, b"");
         assert!(receive(&other).unwrap().is_none());

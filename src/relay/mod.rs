@@ -29,7 +29,6 @@ mod watch;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-
 use crate::access_log::LogBuffer;
 use crate::config::RelaySettings;
 use crate::net::{Drain, Stream};

@@ -314,8 +314,8 @@ impl Reloader {
         if self.rooms.keyring.settings() == *wanted {
             return Ok(None);
         }
-        let wanted = wanted.clone();
-        let prepare = || Keyring::prepare(wanted, SystemTime::now());
+        let (wanted, ring) = (wanted.clone(), self.rooms.keyring.clone());
+        let prepare = move || ring.prepare_change(wanted, SystemTime::now());
         match tokio::task::spawn_blocking(prepare).await {
             Ok(prepared) => Ok(Some(prepared?)),
             Err(_) => Err(ReloadError::ShuttingDown),

@@ -36,8 +36,8 @@ use crate::snapshot::{Entrance, EntranceKey, Shared, Snapshot};
 
 pub use addresses::{Addresses, Bound};
 use datagrams::{Datagrams, Sharing};
-pub use sockets::{Bequest, Left, SocketRecord};
 use sockets::Inherited;
+pub use sockets::{Bequest, Left, SocketRecord};
 use worker::{Command, Ending, Worker};
 
 /// All workers, and the addresses on which they listen.

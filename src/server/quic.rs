@@ -65,7 +65,7 @@ impl Acceptor {
             match incoming {
                 Some(incoming) => {
                     self.admit_quic(incoming, (&entrance, node), &signals.drain, &shaking);
-                },
+                }
                 None => break,
             }
         }

@@ -8,6 +8,7 @@
 
 mod admission;
 mod authenticate;
+mod bequest;
 mod compile;
 mod forward;
 mod inbound;
@@ -38,6 +39,7 @@ use crate::tls::{Connector, Slot, Terminator};
 
 pub use admission::{Admission, Admissions};
 pub use authenticate::{Authenticated, Authenticator, Authenticators};
+pub use bequest::LiveBequest;
 pub use forward::{Choice, Forward};
 pub use inbound::{Inbound, SecurityGroups};
 pub use node_health::NodeHealth;

@@ -114,7 +114,7 @@ impl Shared {
 
     /// Sets the shift, and tells the groups. A snapshot published meanwhile has adopted the shift
     /// of the load balancer, but may have told its groups before it was set.
-    fn set(&self, name: &Arc<str>, shift: Option<Arc<ZonalShift>>) {
+    pub(super) fn set(&self, name: &Arc<str>, shift: Option<Arc<ZonalShift>>) {
         let mut snapshot = self.load();
         loop {
             if let Some(found) = snapshot.load_balancer(name) {

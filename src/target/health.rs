@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::InvalidState;
+use super::bequest::Verdict;
 
 /// The state of a target as `DescribeTargetHealth` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -188,6 +189,27 @@ impl HealthMachine {
             passes: 0,
             failures: 0,
         }
+    }
+
+    /// One that another process has left in this state: `Healthy`, `Unhealthy` for a reason, else
+    /// `Initial`.
+    pub(super) fn left_at(health: &Verdict, passes: u32, failures: u32) -> Self {
+        let state = match health {
+            Verdict::Initial => return Self::default(),
+            Verdict::Healthy => TargetHealth::Healthy,
+            Verdict::Unhealthy(..) => TargetHealth::Unhealthy,
+        };
+        Self {
+            state,
+            reason: health.reason(),
+            passes,
+            failures,
+        }
+    }
+
+    /// The passes in a row, and the failures in a row.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (self.passes, self.failures)
     }
 
     /// The state now: `Initial`, `Healthy` or `Unhealthy`.

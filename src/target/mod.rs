@@ -6,6 +6,7 @@
 //!
 //! Nothing here does I/O or reads a clock: probes are reported in, time is an argument.
 
+mod bequest;
 mod conduct;
 mod health;
 mod instance_state;
@@ -19,6 +20,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use bequest::TargetBequest;
 pub use conduct::Conduct;
 pub use health::{HealthMachine, HealthReason, Outcome, TargetHealth, Thresholds, Transition};
 pub use instance_state::InstanceState;

@@ -11,9 +11,10 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
+use super::bequest::Verdict;
 use super::{
-    Conduct, HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetHealth,
-    Thresholds, Transition,
+    Conduct, HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetBequest,
+    TargetHealth, Thresholds, Transition,
 };
 
 /// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
@@ -293,6 +294,46 @@ impl TargetState {
         self.resolved.store(None);
         self.publish(&live);
         self.renewed.notify_one();
+    }
+
+    /// What the next process is to know of the target, which is reached at `address`.
+    pub fn bequeath(&self, address: String, now: Instant) -> TargetBequest {
+        let live = self.live.lock();
+        let (passes, failures) = live.machine.counts();
+        let drain = live.drain.filter(|drain| now < drain.until);
+        TargetBequest {
+            address,
+            health: Verdict::of(live.machine.state(), live.machine.reason()),
+            passes,
+            failures,
+            founding: live.founding,
+            slow_for: live
+                .slow_since
+                .map(|since| now.saturating_duration_since(since)),
+            drains_for: drain.map(|drain| drain.until - now),
+            resolved: self.resolved(),
+        }
+    }
+
+    /// Takes over what the process before knew, unless a probe has found something meanwhile.
+    pub fn inherit(&self, bequest: &TargetBequest, now: Instant) {
+        let mut live = self.live.lock();
+        if live.probes.iter().next().is_none() {
+            let (passes, failures) = (bequest.passes, bequest.failures);
+            live.machine = HealthMachine::left_at(&bequest.health, passes, failures);
+            live.founding = bequest.founding;
+            let slow = bequest.slow_for.and_then(|slow| now.checked_sub(slow));
+            live.slow_since = slow.filter(|_| live.standing.is_none());
+        }
+        if let Some(address) = bequest.resolved {
+            self.resolved
+                .rcu(|known| known.clone().or(Some(Arc::new(address))));
+        }
+        if let Some(left) = bequest.drains_for {
+            live.drain.get_or_insert(Drain { until: now + left });
+            self.draining.store(true, Ordering::Release);
+        }
+        self.publish(&live);
     }
 
     /// Waits for a change of what decides eligibility. Enable it before looking at the state: a

@@ -10,6 +10,7 @@
 //! Nothing here probes: outcomes of health checks arrive at the target's state by themselves.
 
 mod anomaly;
+mod bequest;
 mod eligible;
 mod failover;
 mod group_state;
@@ -39,6 +40,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use anomaly::PERIOD as ANOMALY_PERIOD;
+pub use bequest::GroupBequest;
 pub use failover::{Failover, Minimum, Standing};
 pub use health_check::{HealthCheck, ProbeProtocol};
 pub use matcher::{Matcher, MatcherError};

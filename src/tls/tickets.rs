@@ -1,7 +1,6 @@
 //! The keys of session tickets: one set a listener, shared by all workers, kept over reloads.
 //!
-//! Each set changes its key every six hours and accepts the one before for as long again (rustls, on
-//! RFC 5077's construction). Listeners do not share them: a session that was opened where no client
+//! How a set seals, and for how long, is `ticketer`'s answer. Listeners do not share them: a session that was opened where no client
 //! certificate is asked for must not be resumed where one is.
 
 use std::collections::HashMap;
@@ -9,8 +8,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::ProducesTickets;
+use serde::{Deserialize, Serialize};
+
+use super::ticketer::{KeysBequest, Ticketer};
 
 /// What identifies a set.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,7 +24,16 @@ struct Owner {
 
 /// The keys of all listeners. The one who makes terminators keeps it.
 #[derive(Default)]
-pub struct Tickets(Mutex<HashMap<Owner, Arc<dyn ProducesTickets>>>);
+pub struct Tickets(Mutex<HashMap<Owner, Arc<Ticketer>>>);
+
+/// The keys of a listener on their way from one process to the next.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TicketBequest {
+    load_balancer: String,
+    port: u16,
+    clients: String,
+    keys: KeysBequest,
+}
 
 impl Tickets {
     /// The keys of a listener: those it had, unless `clients`, how it authenticates its clients, has
@@ -45,11 +55,37 @@ impl Tickets {
         };
         let mut tickets = self.0.lock();
         if let Some(ticketer) = tickets.get(&owner) {
-            return Ok(Arc::clone(ticketer));
+            return Ok(Arc::clone(ticketer) as Arc<dyn ProducesTickets>);
         }
-        let ticketer = Ticketer::new()?;
+        let ticketer = Ticketer::new().ok_or(rustls::Error::FailedToGetRandomBytes)?;
+        let ticketer = Arc::new(ticketer);
         tickets.insert(owner, Arc::clone(&ticketer));
         Ok(ticketer)
+    }
+
+    /// The keys of all listeners, for another process to go on with.
+    pub fn bequeath(&self) -> Vec<TicketBequest> {
+        let tickets = self.0.lock();
+        let bequest = tickets.iter().map(|(owner, ticketer)| TicketBequest {
+            load_balancer: owner.load_balancer.to_string(),
+            port: owner.port,
+            clients: owner.clients.clone(),
+            keys: ticketer.bequeath(),
+        });
+        bequest.collect()
+    }
+
+    /// Goes on with the keys of another process, before a listener asks for any.
+    pub fn inherit(&self, bequests: &[TicketBequest]) {
+        let inherited = bequests.iter().filter_map(|bequest| {
+            let owner = Owner {
+                load_balancer: bequest.load_balancer.as_str().into(),
+                port: bequest.port,
+                clients: bequest.clients.clone(),
+            };
+            Some((owner, Arc::new(Ticketer::inherit(&bequest.keys)?)))
+        });
+        self.0.lock().extend(inherited);
     }
 
     /// Forgets the keys that nobody uses any more.
@@ -82,6 +118,10 @@ mod tests {
         assert!(!Arc::ptr_eq(&first, &of(443, "verify")));
         let sealed = first.encrypt(b"session").unwrap();
         assert_eq!(of(443, "verify").decrypt(&sealed), None);
+        let next = Tickets::default();
+        next.inherit(&tickets.bequeath());
+        let opened = next.of(&"lb".into(), 443, "").unwrap().decrypt(&sealed);
+        assert_eq!(opened.unwrap(), b"session");
         drop(first);
         tickets.sweep();
         assert_eq!(of(443, "").decrypt(&sealed), None);
