@@ -44,11 +44,12 @@
 //! |   | [`explain`] | what would become of a request, and why |
 //! |   | [`nft`] | what security groups mean for a packet filter before the targets |
 //! | 7 | [`reload`] | the one writer of snapshots |
-//! | 8 | [`admin`] | metrics page and JSON API |
-//! | 9 | [`app`] | start-up and shutdown, in order |
+//! | 8 | [`succession`] | a new process takes over from this one |
+//! | 9 | [`admin`] | metrics page and JSON API |
+//! | 10 | [`app`] | start-up and shutdown, in order |
 //! |   | [`telemetry`] | the daemon's log |
-//! | 10 | [`demo`] | small sites to play with |
-//! | 11 | [`cli`] | the commands |
+//! | 11 | [`demo`] | small sites to play with |
+//! | 12 | [`cli`] | the commands |
 //!
 //! # Threads
 //!
@@ -195,6 +196,7 @@ pub mod routing;
 pub mod server;
 pub mod snapshot;
 pub mod stickiness;
+pub mod succession;
 pub mod target;
 pub mod target_group;
 pub mod telemetry;

@@ -31,6 +31,7 @@ mod status;
 mod switch;
 mod target_groups;
 mod target_health;
+mod upgrade;
 mod zonal_shift;
 
 use std::sync::Arc;
@@ -48,6 +49,7 @@ use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
 use crate::server::Addresses;
 use crate::snapshot::{Shared, Snapshot};
+use crate::succession::{Lineage, UpgradeHandle};
 
 pub use readiness::Readiness;
 
@@ -74,6 +76,10 @@ pub struct Context {
     pub readiness: Readiness,
     /// Knows the public keys of what targets are told.
     pub signer: Signer,
+    /// Which process this is.
+    pub lineage: Lineage,
+    /// Asks for a new process.
+    pub upgrade: UpgradeHandle,
     /// When the process started.
     pub started: SystemTime,
 }
@@ -125,6 +131,7 @@ pub fn router(context: Context, more: Router) -> Router {
         .route("/acme", get(acme::list))
         .route("/acme/{certificate}/renew", post(acme::renew))
         .route("/reload", post(reload::reload))
+        .route("/upgrade", post(upgrade::upgrade))
         .with_state(context)
         .merge(more)
         .fallback(answer::not_found)

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
 use crate::server::Addresses;
 use crate::snapshot::{Shared, Snapshot};
+use crate::succession::{Lineage, UpgradeHandle};
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetKey, Thresholds};
 use crate::tls::Terminators;
 
@@ -104,7 +105,10 @@ impl Sample {
         });
         let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now());
         let keyring = Keyring::new(keys.unwrap());
+        let (upgrade, _) = UpgradeHandle::new();
         let context = Context {
+            lineage: Lineage::default(),
+            upgrade,
             shared,
             reload: ReloadHandle::new().0,
             metrics,

@@ -7,6 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use crate::discovery::{ProviderReport, ProviderState};
+use crate::succession::Lineage;
 
 use super::Context;
 use super::reload::with_sources;
@@ -19,6 +20,7 @@ pub(super) struct Status {
     ready: bool,
     workers: i64,
     generation: u64,
+    process: ProcessDocument,
     /// When the configuration in force was taken over.
     last_reload: Option<String>,
     /// The configuration that was refused since, if one was.
@@ -26,6 +28,32 @@ pub(super) struct Status {
     access_log: AccessLogDocument,
     /// Where targets come from besides the file; `/providers` says more.
     providers: Vec<ProviderDocument>,
+}
+
+/// Which process this is.
+#[derive(Debug, Serialize)]
+struct ProcessDocument {
+    pid: u32,
+    /// How many there were, this one included; 1 took over from nobody.
+    number: u64,
+    took_over: Option<TookOver>,
+    /// Why the last attempt of another process to take over has failed.
+    last_failed_upgrade: Option<FailedUpgrade>,
+}
+
+#[derive(Debug, Serialize)]
+struct TookOver {
+    from_pid: u32,
+    from_version: String,
+    time: String,
+    /// Whether that one still has connections.
+    draining: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct FailedUpgrade {
+    time: String,
+    error: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -61,6 +89,7 @@ pub(super) async fn show(State(context): State<Context>) -> Json<Status> {
         ready: context.readiness.is_ready(),
         workers: context.metrics.workers.get(),
         generation: context.snapshot().generation,
+        process: process(&context.lineage),
         last_reload: context.metrics.reload.last_success().map(time),
         last_refusal: refusal.map(|refusal| RefusalDocument {
             time: time(refusal.at),
@@ -78,6 +107,23 @@ pub(super) async fn show(State(context): State<Context>) -> Json<Status> {
             .map(provider)
             .collect(),
     })
+}
+
+fn process(lineage: &Lineage) -> ProcessDocument {
+    ProcessDocument {
+        pid: std::process::id(),
+        number: lineage.number,
+        took_over: lineage.origin.as_ref().map(|origin| TookOver {
+            from_pid: origin.pid,
+            from_version: origin.version.clone(),
+            time: time(origin.at),
+            draining: lineage.predecessor_drains(),
+        }),
+        last_failed_upgrade: lineage.last_failure().map(|(at, error)| FailedUpgrade {
+            time: time(at),
+            error,
+        }),
+    }
 }
 
 fn provider(report: ProviderReport) -> ProviderDocument {

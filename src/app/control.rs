@@ -12,6 +12,8 @@ use crate::admin::Readiness;
 use crate::reload::{InForce, Rooms};
 
 use super::Ended;
+use super::admin_side::AdminSide;
+use super::running::Departure;
 
 /// The access log may take this long, after the last connection has ended.
 const WRITE_OUT: Duration = Duration::from_secs(5);
@@ -19,36 +21,51 @@ const WRITE_OUT: Duration = Duration::from_secs(5);
 /// The end of the daemon that is inside it.
 pub(super) struct Control {
     /// Answers when somebody asks for a shutdown; fails when the handle was simply dropped.
-    pub(super) stopped: oneshot::Receiver<()>,
+    pub(super) stopped: oneshot::Receiver<Departure>,
     pub(super) readiness: Readiness,
     pub(super) stop_reloading: CancellationToken,
     pub(super) reloading: JoinHandle<(Rooms, InForce)>,
     pub(super) access_log: AccessLog,
     pub(super) connection_log: AccessLog,
+    pub(super) admin: AdminSide,
     pub(super) end: oneshot::Sender<Ended>,
 }
 
 impl Control {
     /// Waits for the end, then shuts down in order.
     pub(super) async fn run(self) {
-        let asked = self.stopped.await.is_ok();
+        let departure = self.stopped.await;
         self.readiness.set(false);
         self.stop_reloading.cancel();
         let Ok((rooms, in_force)) = self.reloading.await else {
             return; // The reloader has panicked, and said so.
         };
-        let deadline = match asked {
-            true => in_force.shutdown_deadline,
-            false => Duration::ZERO,
+        let cut = match departure {
+            Ok(Departure::Succession) => {
+                let deadline = in_force.upgrade_deadline;
+                info!(
+                    deadline_s = deadline.as_secs_f64(),
+                    "leaving: connections end with their next answer"
+                );
+                self.admin.leave();
+                rooms.server.retire(deadline).await
+            }
+            stopped => {
+                let asked = stopped.is_ok();
+                let deadline = match asked {
+                    true => in_force.shutdown_deadline,
+                    false => Duration::ZERO,
+                };
+                info!(
+                    deadline_s = deadline.as_secs_f64(),
+                    "shutting down: listeners are closed, requests in flight may finish"
+                );
+                rooms.server.shutdown(deadline).await
+            }
         };
-        info!(
-            deadline_s = deadline.as_secs_f64(),
-            "shutting down: listeners are closed, requests in flight may finish"
-        );
-        let cut = rooms.server.shutdown(deadline).await;
         drop((rooms.health, rooms.discovery));
         if cut > 0 {
-            warn!(connections = cut, "cut at the shutdown deadline");
+            warn!(connections = cut, "cut at the deadline");
         }
         let until = Instant::now() + WRITE_OUT;
         let logs = [
@@ -60,6 +77,7 @@ impl Control {
                 warn!("the end of the {name} could not be written in time");
             }
         }
+        self.admin.end().await;
         // Nobody may be waiting.
         let _ = self.end.send(Ended { cut });
     }

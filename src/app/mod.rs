@@ -8,8 +8,10 @@
 //! by the same function as every later one, then the daemon is ready. Shutdown, the other way round:
 //! not ready, no more reloads, listeners close and requests in flight finish until the deadline,
 //! probes end, the access log is written out, and the admin address, which has shown all this, goes
-//! last.
+//! last. A process that takes over from another one ([`crate::succession`]) accepts nothing before all
+//! else is ready, and is ready when the other one accepts nothing any more.
 
+mod admin_side;
 mod control;
 mod running;
 pub mod signals;
@@ -18,13 +20,15 @@ mod start;
 use axum::Router;
 
 use crate::health::Resolver;
+use crate::net::Activation;
 use crate::reload::Source;
+use crate::succession::{Program, Successor};
 
 pub use running::{Ended, Running};
 pub use start::StartError;
 
 /// What a daemon is started with.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Options {
     /// Where the configuration comes from. A file is watched for changes.
     pub source: Source,
@@ -32,6 +36,12 @@ pub struct Options {
     pub routes: Router,
     /// Finds targets that are registered by name.
     pub resolver: Resolver,
+    /// How the program is started again for an upgrade; none if it cannot be.
+    pub program: Option<Program>,
+    /// Set when this process is to take over from another one.
+    pub successor: Option<Successor>,
+    /// Sockets that whoever started this process has opened.
+    pub activation: Activation,
 }
 
 impl Options {
@@ -41,6 +51,9 @@ impl Options {
             source,
             routes: Router::new(),
             resolver: Resolver::system(),
+            program: None,
+            successor: None,
+            activation: Activation::default(),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
 use crate::server::Addresses;
 use crate::snapshot::Shared;
+use crate::succession::{Lineage, UpgradeHandle};
 
 /// A daemon that runs. Dropping it ends the daemon at once; [`Running::shutdown`] lets requests in
 /// flight finish.
@@ -32,8 +33,21 @@ pub struct Running {
     pub connection_log: AccessLog,
     /// Whether it wants traffic.
     pub readiness: Readiness,
-    pub(super) stop: oneshot::Sender<()>,
+    /// Asks for a new process to take over.
+    pub upgrade: UpgradeHandle,
+    /// Which process this is, and whether another one has taken over.
+    pub lineage: Lineage,
+    pub(super) stop: oneshot::Sender<Departure>,
     pub(super) ended: oneshot::Receiver<Ended>,
+}
+
+/// Why the daemon ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Departure {
+    /// Somebody wants it to.
+    Shutdown,
+    /// Another process has taken over.
+    Succession,
 }
 
 /// How a shutdown went.
@@ -48,7 +62,14 @@ impl Running {
     /// what is left, and ends all threads.
     pub async fn shutdown(self) -> Ended {
         // The control thread answers both, unless it has panicked: then there is nothing to wait for.
-        let _ = self.stop.send(());
+        let _ = self.stop.send(Departure::Shutdown);
+        self.ended.await.unwrap_or_default()
+    }
+
+    /// Leaves the listeners to the process that has taken over, lets each connection end with its next
+    /// answer until the configured deadline, cuts what is left, and ends all threads.
+    pub async fn retire(self) -> Ended {
+        let _ = self.stop.send(Departure::Succession);
         self.ended.await.unwrap_or_default()
     }
 }

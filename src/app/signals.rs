@@ -1,4 +1,5 @@
-//! What the signals mean: SIGTERM and SIGINT end, SIGHUP reloads, SIGUSR1 reopens the logs.
+//! What the signals mean: SIGTERM and SIGINT end, SIGHUP reloads, SIGUSR1 reopens the logs,
+//! SIGUSR2 starts a new process that takes over.
 
 use std::io;
 
@@ -17,6 +18,16 @@ pub struct Signals {
     interrupt: Signal,
     hangup: Signal,
     reopen: Signal,
+    upgrade: Signal,
+}
+
+/// Why the daemon is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A signal says so.
+    Asked,
+    /// Another process has taken over.
+    Succeeded,
 }
 
 impl Signals {
@@ -31,15 +42,22 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
             reopen: signal(SignalKind::user_defined1())?,
+            upgrade: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Obeys SIGHUP and SIGUSR1 until SIGTERM or SIGINT comes.
-    pub async fn until_end(&mut self, running: &Running) {
+    /// Obeys the other signals until SIGTERM or SIGINT comes, or another process has taken over.
+    pub async fn until_end(&mut self, running: &Running) -> End {
         loop {
             tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return End::Asked,
+                _ = self.interrupt.recv() => return End::Asked,
+                () = running.lineage.succeeded() => return End::Succeeded,
+                _ = self.upgrade.recv() => {
+                    let upgrade = running.upgrade.clone();
+                    // What becomes of it is logged.
+                    tokio::spawn(async move { upgrade.upgrade().await });
+                }
                 _ = self.hangup.recv() => {
                     let reload = running.reload.clone();
                     // The reloader logs what becomes of it. A reload must not hold up a SIGTERM.
@@ -63,6 +81,23 @@ impl Signals {
                 None
             }
         }
+    }
+
+    /// Lets connections end after another process has taken over. The service manager may send SIGTERM
+    /// to all processes of a service: the first one is in time, a second one ends the wait.
+    pub async fn retire(&mut self, running: Running) -> Option<Ended> {
+        let retiring = running.retire();
+        let mut retiring = std::pin::pin!(retiring);
+        for last in [false, true] {
+            tokio::select! {
+                ended = &mut retiring => return Some(ended),
+                () = self.end() => match last {
+                    false => info!("connections are ending already; a second signal cuts them"),
+                    true => warn!("a second signal: ending at once"),
+                }
+            }
+        }
+        None
     }
 
     async fn end(&mut self) {

@@ -1,15 +1,16 @@
 //! From options to a running daemon, in order.
 
+use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
 use prometheus::Registry;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -23,7 +24,7 @@ use crate::discovery::Discovery;
 use crate::health::{HealthChecker, watch_anomalies};
 use crate::keyring::{self, Keyring, KeyringError};
 use crate::metrics::{Metrics, MetricsError};
-use crate::net;
+use crate::net::{self, Activation};
 use crate::proxy::Proxy;
 use crate::relay::Relay;
 use crate::reload::{
@@ -32,7 +33,11 @@ use crate::reload::{
 };
 use crate::server::{Server, ServerError};
 use crate::snapshot::Shared;
+use crate::succession::{
+    Lineage, Predecessor, SuccessionError, Successor, UpgradeHandle, UpgradeSocket,
+};
 
+use super::admin_side::AdminSocket;
 use super::control::Control;
 use super::{Options, Running};
 
@@ -68,9 +73,51 @@ pub enum StartError {
     /// The control thread cannot start.
     #[error("the control thread cannot start")]
     Control(#[source] io::Error),
+    /// Sockets that were passed on or given cannot be used.
+    #[error("the sockets that this process was given cannot be used")]
+    Sockets(#[source] io::Error),
+    /// Sockets were given that nobody would accept from.
+    #[error(
+        "no listener is on {0}, where the service manager has opened a socket: clients would wait for \
+         ever. Take it out of the socket unit, or add a listener"
+    )]
+    Unwanted(String),
+    /// The socket for another process that wants to take over cannot be made.
+    #[error("cannot listen on the upgrade socket {}", path.display())]
+    UpgradeSocket {
+        /// The socket.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The process that was to be taken over from knows targets that this one has not found.
+    #[error(
+        "provider {provider:?} does not answer ({reason}): its targets, which the running process knows, \
+         would be lost. Try again when it does"
+    )]
+    Provider {
+        /// The provider.
+        provider: String,
+        /// Why.
+        reason: String,
+    },
+    /// The other process does not let this one take over.
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
 }
 
 impl StartError {
+    /// What went wrong, and what caused it.
+    pub fn with_sources(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        text
+    }
+
     /// Whether the configuration's text or file is at fault, not the machine's state.
     pub fn is_bad_configuration(&self) -> bool {
         match self {
@@ -118,9 +165,32 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     })
 }
 
-async fn launch(options: Options) -> Result<(Running, Control), StartError> {
+/// Starts all else. A process that was to take over tells the other one if it cannot.
+async fn launch(mut options: Options) -> Result<(Running, Control), StartError> {
+    let mut successor = options.successor.take();
+    let launched = launch_after(options, successor.as_mut()).await;
+    match (&launched, successor) {
+        (Ok(_), Some(successor)) => {
+            tokio::spawn(successor.outlive());
+        }
+        (Err(error), Some(successor)) => {
+            let fault = error.is_bad_configuration();
+            successor.failed(error.with_sources(), fault).await;
+        }
+        (_, None) => {}
+    }
+    launched
+}
+
+async fn launch_after(
+    mut options: Options,
+    mut successor: Option<&mut Successor>,
+) -> Result<(Running, Control), StartError> {
     let fixed = fixed(&options.source).map_err(Arc::new)?;
-    let (admin, listener) = bind_admin(fixed.admin)?;
+    let inherited = successor.as_mut().and_then(|it| it.admin(fixed.admin));
+    let given = inherited.or_else(|| options.activation.take(fixed.admin));
+    let admin_socket = bind_admin(fixed.admin, given)?;
+    let admin = admin_socket.address;
     let metrics = Metrics::new(&Registry::new())?;
     let shared = Arc::new(Shared::default());
     let log = |subject| {
@@ -175,10 +245,24 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
     };
     let discovery = rooms.discovery.board();
     let trust_stores = rooms.tls.trust_stores.clone();
-    let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed);
+    let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed.clone());
+    if let Some(legacy) = successor.as_mut().and_then(|it| it.legacy()) {
+        reloader.inherit(legacy).map_err(StartError::Sockets)?;
+    }
+    let Activation { tcp, udp } = options.activation;
+    let is_activated = !tcp.is_empty() || !udp.is_empty();
+    reloader.given(tcp, udp).map_err(StartError::Sockets)?;
     reloader.apply(Cause::Start).await?;
+    if is_activated {
+        refuse_unwanted(&mut reloader)?;
+    }
     reloader.await_discovery(FIRST_ANSWERS).await;
 
+    if let Some(successor) = &successor {
+        succeed(successor, &mut reloader).await?;
+    }
+    let lineage = successor.map_or_else(Lineage::default, |it| it.lineage().clone());
+    let (upgrade, upgrades) = UpgradeHandle::new();
     tokio::spawn(keyring.tend());
     tokio::spawn(watch_anomalies(Arc::clone(&shared)));
     tokio::spawn(trust_stores.tend());
@@ -200,12 +284,30 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         discovery,
         readiness: readiness.clone(),
         signer: secrets.signer.clone(),
+        lineage: lineage.clone(),
+        upgrade: upgrade.clone(),
         started: SystemTime::now(),
     };
     let routes = admin::router(context, options.routes);
-    tokio::spawn(async move { axum::serve(listener, routes).await });
+    let (admin_side, copy) = admin_socket.serve(routes);
     info!(address = %admin, "admin address");
     readiness.set(true);
+    let predecessor = Predecessor {
+        upgrades,
+        reload: reload.clone(),
+        admin: copy,
+        program: options.program,
+        lineage: lineage.clone(),
+    };
+    tokio::spawn(predecessor.run());
+    if let Some(path) = &fixed.upgrade_socket {
+        let bound = UpgradeSocket::bind(path);
+        let socket = bound.map_err(|source| StartError::UpgradeSocket {
+            path: path.clone(),
+            source,
+        })?;
+        tokio::spawn(socket.serve(upgrade.clone()));
+    }
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let control = Control {
@@ -215,6 +317,7 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         reloading,
         access_log: access_log.clone(),
         connection_log: connection_log.clone(),
+        admin: admin_side,
         end,
     };
     let running = Running {
@@ -226,6 +329,8 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
         metrics,
         access_log,
         connection_log,
+        upgrade,
+        lineage,
         stop,
         ended,
     };
@@ -236,18 +341,42 @@ async fn launch(options: Options) -> Result<(Running, Control), StartError> {
 fn fixed(source: &Source) -> Result<Fixed, ReloadError> {
     let report = config::check_text(&source.read()?, &source.name());
     let (valid, _) = report.into_result()?;
-    Ok(Fixed {
-        admin: valid.admin,
-        workers: valid.workers,
-    })
+    Ok(Fixed::of(&valid))
 }
 
-fn bind_admin(address: SocketAddr) -> Result<(SocketAddr, TcpListener), StartError> {
+fn bind_admin(
+    address: SocketAddr,
+    given: Option<std::net::TcpListener>,
+) -> Result<AdminSocket, StartError> {
     let bind = || {
-        let sockets = net::listen(address, 1)?;
-        let socket = sockets.into_iter().next();
-        let socket = socket.ok_or_else(|| io::Error::other("no socket"))?;
-        Ok((socket.local_addr()?, TcpListener::from_std(socket)?))
+        let opened = || {
+            net::listen(address, 1)?
+                .pop()
+                .ok_or_else(|| io::Error::other("no socket"))
+        };
+        AdminSocket::new(given.map_or_else(opened, Ok)?)
     };
     bind().map_err(|source| StartError::Admin { address, source })
+}
+
+/// A socket that nobody accepts from would let clients wait for ever.
+fn refuse_unwanted(reloader: &mut Reloader) -> Result<(), StartError> {
+    let unwanted = reloader.unwanted().into_iter();
+    let names = unwanted.map(|(address, transport)| format!("{address} ({transport})"));
+    let names: Vec<String> = names.collect();
+    match names.is_empty() {
+        true => Ok(()),
+        false => Err(StartError::Unwanted(names.join(", "))),
+    }
+}
+
+/// Begins to accept in place of another process.
+async fn succeed(successor: &Successor, reloader: &mut Reloader) -> Result<(), StartError> {
+    if let Some((provider, reason)) = reloader.silent_provider() {
+        return Err(StartError::Provider { provider, reason });
+    }
+    successor.prepared().await?;
+    reloader.open();
+    successor.serving().await;
+    Ok(())
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::app::StartError;
 use crate::demo::DemoError;
 use crate::local_ca::LocalCaError;
+use crate::succession::SuccessionError;
 use crate::telemetry::TelemetryError;
 
 use super::remote::RemoteError;
@@ -22,6 +23,8 @@ const BAD_CONFIGURATION: u8 = 64;
 pub(super) enum Failure {
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
     #[error(transparent)]
     Demo(#[from] DemoError),
     #[error(transparent)]

@@ -16,6 +16,7 @@ mod say;
 mod status;
 mod switch;
 mod table;
+mod upgrade;
 mod zonal_shift;
 
 use std::net::{IpAddr, SocketAddr};
@@ -48,12 +49,16 @@ enum Command {
     ///
     /// The configuration is read again when the file changes, on SIGHUP, and by `elbow reload`; one
     /// that is wrong changes nothing. SIGTERM and SIGINT let requests in flight finish, a second
-    /// one does not. SIGUSR1 reopens the access log.
+    /// one does not. SIGUSR1 reopens the logs. SIGUSR2 is `elbow upgrade`.
     #[command(after_help = EXIT_CODES)]
     Run {
         /// The configuration file; `elbow check` says what is wrong with one
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
+        /// Take over from the process that listens on this Unix socket (`[upgrade] socket`), if one
+        /// does: its sockets, and what it knows
+        #[arg(long, value_name = "SOCKET")]
+        take_over: Option<PathBuf>,
         #[command(flatten)]
         log: Log,
     },
@@ -147,6 +152,17 @@ enum Command {
         #[command(flatten)]
         admin: Admin,
     },
+    /// Replace a running daemon by the program that is installed now, without an interruption
+    ///
+    /// The daemon starts the program anew, by the name and the arguments that it was started with. The
+    /// new process reads the configuration, takes over all sockets, the health of targets and the keys
+    /// of cookies and sessions, and serves; then the one before lets its connections finish. If
+    /// anything goes wrong the running one goes on, and the exit code is not 0. SIGUSR2 does the same.
+    #[command(after_help = EXIT_CODES)]
+    Upgrade {
+        #[command(flatten)]
+        admin: Admin,
+    },
     /// Have the best targets of an active/standby group take its traffic again
     ///
     /// For groups with `fail_back = "manual"`: of the healthy targets, those with the lowest priority
@@ -200,7 +216,11 @@ struct Log {
 /// Obeys the command line. What goes wrong is said on standard error.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
-        Command::Run { config, log } => daemon::run(config, log.form),
+        Command::Run {
+            config,
+            take_over,
+            log,
+        } => daemon::run(config, log.form, take_over),
         Command::Demo {
             print_config: true,
             port,
@@ -245,6 +265,7 @@ pub fn main() -> ExitCode {
             None => nft::by_daemon(admin.address),
         },
         Command::Reload { admin } => reload::reload(admin.address),
+        Command::Upgrade { admin } => upgrade::upgrade(admin.address),
         Command::FailBack { group, admin } => switch::fail_back(admin.address, &group),
         Command::Activate {
             group,

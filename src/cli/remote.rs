@@ -24,8 +24,11 @@ pub(super) enum RemoteError {
         address: SocketAddr,
         source: io::Error,
     },
-    #[error("the daemon at {address} did not answer within {} seconds", PATIENCE.as_secs())]
-    Slow { address: SocketAddr },
+    #[error("the daemon at {address} did not answer within {} seconds", patience.as_secs())]
+    Slow {
+        address: SocketAddr,
+        patience: Duration,
+    },
     #[error("what answers at {address} is not an Elbow, or not of this version: {detail}")]
     Answer { address: SocketAddr, detail: String },
 }
@@ -39,14 +42,24 @@ pub(super) struct Answer {
 
 /// Sends one request without a body, and waits for the whole answer.
 pub(super) fn ask(address: SocketAddr, method: Method, path: &str) -> Result<Answer, RemoteError> {
+    ask_patiently(address, method, path, PATIENCE)
+}
+
+/// The same, when the answer takes its time.
+pub(super) fn ask_patiently(
+    address: SocketAddr,
+    method: Method,
+    path: &str,
+    patience: Duration,
+) -> Result<Answer, RemoteError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|source| RemoteError::Connect { address, source })?;
     runtime.block_on(async {
-        match timeout(PATIENCE, exchange(address, method, path)).await {
+        match timeout(patience, exchange(address, method, path)).await {
             Ok(answer) => answer,
-            Err(_) => Err(RemoteError::Slow { address }),
+            Err(_) => Err(RemoteError::Slow { address, patience }),
         }
     })
 }

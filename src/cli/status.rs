@@ -22,9 +22,32 @@ struct Daemon {
     ready: bool,
     workers: i64,
     generation: u64,
+    #[serde(default)]
+    process: Option<Process>,
     last_refusal: Option<Refusal>,
     #[serde(default)]
     providers: Vec<Provider>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Process {
+    pid: u32,
+    took_over: Option<TookOver>,
+    last_failed_upgrade: Option<FailedUpgrade>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TookOver {
+    from_pid: u32,
+    from_version: String,
+    time: String,
+    draining: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct FailedUpgrade {
+    time: String,
+    error: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -219,11 +242,41 @@ fn heading(daemon: &Daemon) -> String {
         daemon.workers,
         daemon.generation,
     );
+    if let Some(process) = &daemon.process {
+        text.push_str(&succession(process));
+    }
     if let Some(refusal) = &daemon.last_refusal {
         let _ = write!(
             text,
             "\nA newer configuration was refused at {} ({}):\n{}\n",
             refusal.time, refusal.cause, refusal.error
+        );
+    }
+    text
+}
+
+/// Whom the daemon took over from, and who could not take over from it.
+fn succession(process: &Process) -> String {
+    let mut text = String::new();
+    if let Some(before) = &process.took_over {
+        let _ = writeln!(
+            text,
+            "Process {} took over from process {} (Elbow {}) at {}{}",
+            process.pid,
+            before.from_pid,
+            before.from_version,
+            before.time,
+            match before.draining {
+                true => ", which still has connections",
+                false => "",
+            },
+        );
+    }
+    if let Some(failed) = &process.last_failed_upgrade {
+        let _ = writeln!(
+            text,
+            "\nAn upgrade failed at {}: {}",
+            failed.time, failed.error
         );
     }
     text
@@ -493,6 +546,21 @@ i-2     10.0.0.7:80  -     1       OutOfService  0          -           ELB: Ins
         assert_eq!(target(shifted), "healthy, zonal shift");
         let plain = r#""administrative_override": { "state": "no_override" }"#;
         assert_eq!(target(plain), "healthy");
+    }
+
+    #[test]
+    fn whom_a_process_took_over_from_is_told_once_it_has() {
+        let told = |text: &str| succession(&serde_json::from_str(text).unwrap());
+        let first = r#"{ "pid": 7, "took_over": null, "last_failed_upgrade": null }"#;
+        assert_eq!(told(first), "");
+        let second = r#"{ "pid": 9, "took_over": { "from_pid": 7, "from_version": "0.1.0",
+            "time": "2026-01-02T03:04:05Z", "draining": true }, "last_failed_upgrade": {
+            "time": "2026-01-02T04:05:06Z", "error": "it ended" } }"#;
+        assert_eq!(
+            told(second),
+            "Process 9 took over from process 7 (Elbow 0.1.0) at 2026-01-02T03:04:05Z, which still has \
+             connections\n\nAn upgrade failed at 2026-01-02T04:05:06Z: it ended\n"
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub use valid::{
     AccessLogSettings, Attributes, By, CertificateSource, Limits, ValidAction, ValidAuthenticated,
     ValidAuthenticator, ValidCertificate, ValidClientAuthentication, ValidConfig, ValidForward,
     ValidForwarded, ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol,
-    ValidTargetGroup, ValidTls, ValidTrustStore, ValidTrustedProxies,
+    ValidTargetGroup, ValidTls, ValidTrustStore, ValidTrustedProxies, ValidUpgrade,
 };
 pub use value::{Size, Span};
 

@@ -32,6 +32,8 @@ pub struct ValidConfig {
     pub workers: Option<usize>,
     /// How long requests in flight may take to finish after SIGTERM.
     pub shutdown_deadline: Duration,
+    /// How a new process takes over.
+    pub upgrade: ValidUpgrade,
     /// Where the keys of cookies come from.
     pub cookie_keys: keyring::Settings,
     /// Where the admin side listens.
@@ -54,6 +56,15 @@ pub struct ValidConfig {
     pub target_groups: Vec<ValidTargetGroup>,
     /// Who contributes targets besides the document; names are unique.
     pub providers: Vec<ValidProvider>,
+}
+
+/// How a new process takes over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValidUpgrade {
+    /// How long connections may take to finish in the process before.
+    pub deadline: Duration,
+    /// Where a process asks to take over that somebody else has started.
+    pub socket: Option<PathBuf>,
 }
 
 /// Where a log goes and what it looks like.

@@ -4,6 +4,7 @@
 //! say who is who, [`Drain`] how they are asked to end. Nothing here knows what is spoken on a socket, who asked for it, or
 //! which certificate is shown to whom.
 
+mod activation;
 mod blocks;
 pub mod buffers;
 mod drain;
@@ -13,6 +14,7 @@ pub mod passing;
 mod session;
 mod stream;
 
+pub use activation::Activation;
 pub use blocks::{AddressBlockError, AddressBlocks};
 pub use drain::Drain;
 pub use handshake::{Greeted, HandshakeError, Unanswered, greet};

@@ -1,12 +1,14 @@
 //! Asking for a reload, and what became of the last one.
 
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Cause, ReloadError, Reloaded};
+use super::bequest::BequestOrder;
+use super::{Bequest, Cause, ReloadError, Reloaded};
 
 /// What became of a reload. The error is shared with [`ReloadHandle::last_refusal`].
 pub(super) type Outcome = Result<Reloaded, Arc<ReloadError>>;
@@ -15,6 +17,7 @@ pub(super) type Outcome = Result<Reloaded, Arc<ReloadError>>;
 #[derive(Clone, Debug)]
 pub struct ReloadHandle {
     orders: mpsc::Sender<Order>,
+    bequests: mpsc::Sender<BequestOrder>,
     last_refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
@@ -22,6 +25,7 @@ pub struct ReloadHandle {
 #[derive(Debug)]
 pub struct Queue {
     pub(super) orders: mpsc::Receiver<Order>,
+    pub(super) bequests: mpsc::Receiver<BequestOrder>,
     pub(super) last_refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
@@ -48,13 +52,16 @@ impl ReloadHandle {
     pub fn new() -> (Self, Queue) {
         // One runs and some wait: who asks more often than that may wait to be let in.
         let (sender, orders) = mpsc::channel(16);
+        let (bequests, wanted) = mpsc::channel(1);
         let last_refusal = Arc::<Mutex<_>>::default();
         let handle = Self {
             orders: sender,
+            bequests,
             last_refusal: Arc::clone(&last_refusal),
         };
         let queue = Queue {
             orders,
+            bequests: wanted,
             last_refusal,
         };
         (handle, queue)
@@ -72,6 +79,15 @@ impl ReloadHandle {
         let order = Order { cause, answer };
         self.orders.send(order).await.map_err(|_| gone(()))?;
         outcome.await.map_err(|_| gone(()))?
+    }
+
+    /// All that another process is to go on with; nothing is reloaded until the other end of `pause` is
+    /// dropped. None when the process is shutting down.
+    pub async fn bequeath(&self, pause: oneshot::Receiver<()>) -> Option<io::Result<Bequest>> {
+        let (answer, bequest) = oneshot::channel();
+        let order = BequestOrder { answer, pause };
+        self.bequests.send(order).await.ok()?;
+        bequest.await.ok()
     }
 
     /// The last refusal, unless a configuration was taken over since.

@@ -6,8 +6,10 @@
 //! What a configuration may say is [`crate::config`]'s question; what it means to a request,
 //! [`crate::snapshot`]'s.
 
+mod bequest;
 mod certificates;
 mod difference;
+mod fixed;
 mod handle;
 mod reloader;
 mod source;
@@ -28,10 +30,12 @@ use crate::config::Problems;
 use crate::keyring::KeyringError;
 use crate::server::ServerError;
 
+pub use bequest::{Bequest, Legacy};
 pub use certificates::watch_certificates;
 pub use difference::{Changes, Difference};
+pub use fixed::Fixed;
 pub use handle::{Queue, Refusal, ReloadHandle};
-pub use reloader::{Fixed, InForce, Reloader, Rooms};
+pub use reloader::{InForce, Reloader, Rooms};
 pub use source::Source;
 pub use tls::TlsState;
 pub use trust_stores::WatchedTrustStores;

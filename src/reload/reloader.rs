@@ -1,7 +1,6 @@
 //! The life of a reload.
 
 use std::fmt::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,18 +21,21 @@ use crate::metrics::Metrics;
 use crate::server::{Prepared, Server};
 use crate::snapshot::{Shared, Snapshot};
 
+use super::bequest::Inherited;
 use super::handle::{Order, Outcome};
-use super::{Cause, Difference, Queue, Refusal, ReloadError, Reloaded, Source, TlsState};
+use super::{Cause, Difference, Fixed, Queue, Refusal, ReloadError, Reloaded, Source, TlsState};
 
 /// The only writer of snapshots. One task owns it, so reloads never overlap.
 #[derive(Debug)]
 pub struct Reloader {
     source: Source,
-    rooms: Rooms,
+    pub(super) rooms: Rooms,
     queue: Queue,
     /// The text that was looked at last, whether it was taken over or not.
     text: Option<String>,
     in_force: InForce,
+    /// What another process has passed on, until this one serves.
+    pub(super) inherited: Option<Inherited>,
 }
 
 /// The parts of the daemon that learn of a new configuration.
@@ -70,6 +72,8 @@ pub struct InForce {
     pub config: Config,
     /// How long a shutdown may take.
     pub shutdown_deadline: Duration,
+    /// How long they may take when another process has taken over.
+    pub upgrade_deadline: Duration,
     logs: Option<Logs>,
     /// Those that were read; their files are watched.
     certificates: LoadedCertificates,
@@ -83,15 +87,6 @@ pub struct InForce {
 struct Logs {
     requests: AccessLogSettings,
     connections: AccessLogSettings,
-}
-
-/// Settings that only a start can change: what the process was started with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fixed {
-    /// The admin address.
-    pub admin: SocketAddr,
-    /// The number of workers; none is one for each processor.
-    pub workers: Option<usize>,
 }
 
 /// All that can be made before anything changes.
@@ -123,6 +118,7 @@ impl Reloader {
             rooms,
             queue,
             text: None,
+            inherited: None,
             in_force: InForce {
                 text: String::new(),
                 config: Config {
@@ -131,6 +127,7 @@ impl Reloader {
                     ..Config::default()
                 },
                 shutdown_deadline: Duration::ZERO,
+                upgrade_deadline: Duration::ZERO,
                 logs: None,
                 certificates: LoadedCertificates::default(),
                 trust_stores: LoadedTrustStores::default(),
@@ -146,6 +143,12 @@ impl Reloader {
                 biased;
                 () = stop.cancelled() => break,
                 order = self.queue.orders.recv() => order,
+                Some(order) = self.queue.bequests.recv() => {
+                    tokio::select! {
+                        () = self.bequeath(order) => continue,
+                        () = stop.cancelled() => break,
+                    }
+                }
                 () = self.rooms.discovery.changed() => {
                     // Whatever comes of it is told; nobody waits for it.
                     let _ = self.apply(Cause::Discovery).await;
@@ -283,7 +286,7 @@ impl Reloader {
             text,
             config,
             rejected,
-            warnings: self.in_force.warnings(&valid, problems),
+            warnings: warnings(&self.in_force.fixed, &valid, problems),
             valid,
             certificates,
             ordered,
@@ -334,6 +337,9 @@ impl Reloader {
         // 6 publish
         rooms.shared.publish(Arc::clone(&snapshot));
         snapshot.take_over(now);
+        if let Some(inherited) = &mut self.inherited {
+            rooms.shared.inherit(&mut inherited.live, now);
+        }
         // 7 commit
         rooms.server.commit(ready.sockets);
         rooms.health.reconcile(&snapshot);
@@ -358,10 +364,11 @@ impl Reloader {
             text: ready.text,
             config: ready.config,
             shutdown_deadline: ready.valid.shutdown_deadline,
+            upgrade_deadline: ready.valid.upgrade.deadline,
             certificates: ready.certificates,
             trust_stores: ready.trust_stores,
             logs: Some(ready.logs),
-            fixed: self.in_force.fixed,
+            fixed: self.in_force.fixed.clone(),
         };
         let metrics = &self.rooms.metrics.reload;
         metrics.success(snapshot.generation, SystemTime::now());
@@ -466,31 +473,12 @@ async fn read_certificates(
     }
 }
 
-impl InForce {
-    /// What may not be meant, and which settings will not take effect before the next start.
-    fn warnings(&self, next: &ValidConfig, problems: Problems) -> Vec<String> {
-        let fixed = self.fixed;
-        let name = &problems.source;
-        let single = |problem| Problems::new(name, vec![problem]).to_string();
-        let mut warnings: Vec<String> = problems.problems.into_iter().map(single).collect();
-        if fixed.admin != next.admin {
-            warnings.push(format!(
-                "admin.address stays {}: a change to {} takes effect at the next start",
-                fixed.admin, next.admin
-            ));
-        }
-        if fixed.workers != next.workers {
-            let words = |workers: Option<usize>| {
-                workers.map_or("one for each processor".to_owned(), |n| n.to_string())
-            };
-            warnings.push(format!(
-                "workers stays {}: a change to {} takes effect at the next start",
-                words(fixed.workers),
-                words(next.workers)
-            ));
-        }
-        warnings
-    }
+/// What may not be meant, and which settings will not take effect before the next start.
+fn warnings(fixed: &Fixed, next: &ValidConfig, problems: Problems) -> Vec<String> {
+    let name = &problems.source;
+    let single = |problem| Problems::new(name, vec![problem]).to_string();
+    let doubts = problems.problems.into_iter().map(single);
+    doubts.chain(fixed.warnings(next)).collect()
 }
 
 /// An error with what caused it, on one line each.

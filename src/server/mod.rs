@@ -60,8 +60,7 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(2);
 /// Sockets that listen and that nobody accepts from yet. Dropping it closes them.
 #[derive(Debug)]
 pub struct Prepared {
-    /// With the sockets of each worker.
-    opened: Vec<(Spot, Place, Vec<(usize, Socket)>)>,
+    opened: Vec<(Spot, Place, Vec<Dealt>)>,
     kept: BTreeMap<Spot, EntranceKey>,
 }
 
@@ -132,6 +131,13 @@ enum Socket {
 struct Place {
     bound: Bound,
     kept: Vec<Kept>,
+}
+
+/// A socket, and the worker that is to accept from it.
+#[derive(Debug)]
+struct Dealt {
+    worker: usize,
+    socket: Socket,
 }
 
 /// A copy of a worker's socket.
@@ -314,7 +320,7 @@ impl Server {
         }
         for (spot, place, sockets) in prepared.opened {
             let bound = &place.bound;
-            for (worker, socket) in sockets {
+            for Dealt { worker, socket } in sockets {
                 let command = Command::Listen {
                     spot: spot.clone(),
                     entrance: bound.entrance.clone(),

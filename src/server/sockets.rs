@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
 use super::datagrams::{Datagrams, Elder, Sharing};
-use super::{Kept, Server, Socket, Spot, Transport};
+use super::{Dealt, Kept, Server, Socket, Spot, Transport};
 
 /// What one process tells the next about the sockets on one address.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -234,22 +234,21 @@ impl Server {
     }
 
     /// Deals sockets out to the workers, and keeps copies to be passed on.
-    pub(super) fn deal(
-        &self,
-        sockets: Vec<Socket>,
-    ) -> io::Result<(Vec<Kept>, Vec<(usize, Socket)>)> {
+    pub(super) fn deal(&self, sockets: Vec<Socket>) -> io::Result<(Vec<Kept>, Vec<Dealt>)> {
         let workers = self.workers.len();
         let kept: io::Result<Vec<Kept>> = sockets.iter().map(Socket::kept).collect();
         let kept = kept?;
         let count = sockets.len();
-        let mut dealt: Vec<_> = sockets.into_iter().enumerate().collect();
-        for (index, _) in &mut dealt {
-            *index %= workers;
+        let mut dealt = Vec::with_capacity(count.max(workers));
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let worker = index % workers;
+            dealt.push(Dealt { worker, socket });
         }
         for worker in count..workers {
             // An endpoint of QUIC must have its socket for itself.
             if let Some(Kept::Tcp(socket)) = kept.get(worker % count.max(1)) {
-                dealt.push((worker, Socket::Tcp(socket.try_clone()?)));
+                let socket = Socket::Tcp(socket.try_clone()?);
+                dealt.push(Dealt { worker, socket });
             }
         }
         Ok((kept, dealt))

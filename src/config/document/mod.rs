@@ -30,6 +30,7 @@ mod target_group_health;
 mod transform;
 mod trust_store;
 mod trusted_proxies;
+mod upgrade;
 
 pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
 pub use action::{Action, FixedResponse, Forward, ForwardConfig, Redirect, WeightedGroup};
@@ -64,6 +65,7 @@ pub use target_group_health::{
 pub use transform::Rewrite;
 pub use trust_store::{MutualAuthentication, MutualAuthenticationMode, TrustStore};
 pub use trusted_proxies::{Forwarded, OriginField, TrustedProxies};
+pub use upgrade::Upgrade;
 
 use super::value::Span;
 
@@ -80,6 +82,8 @@ pub struct Config {
     pub workers: Option<usize>,
     /// How long requests in flight may take to finish after SIGTERM, 0s-1h.
     pub shutdown_deadline: Span,
+    /// How a new process takes over from the one that runs.
+    pub upgrade: Upgrade,
     /// Where what must survive a restart is kept, such as the keys of cookies. Made if it is not
     /// there; nodes may share it. Default: nowhere.
     pub state_directory: Option<PathBuf>,
@@ -125,6 +129,7 @@ impl Default for Config {
             ranges: Ranges::default(),
             workers: None,
             shutdown_deadline: Span::from_secs(30),
+            upgrade: Upgrade::default(),
             state_directory: None,
             cookie_keys: CookieKeys::default(),
             admin: Admin::default(),

@@ -43,6 +43,7 @@ mod traffic;
 mod transform;
 mod trust_store;
 mod trusted_proxies;
+mod upgrade;
 mod zone_policy;
 
 use self::groups::Groups;
@@ -80,11 +81,13 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
         .chain(dns::validate(config, &mut report));
     let providers = providers.collect();
     socket::validate(config, &mut report);
+    let upgrade = upgrade::validate(config, &mut report);
     let problems = report.into_problems();
     let valid = ValidConfig {
         ranges: config.ranges,
         workers: config.workers,
         shutdown_deadline: config.shutdown_deadline.0,
+        upgrade,
         cookie_keys,
         admin: config.admin.address,
         access_log: AccessLogSettings {

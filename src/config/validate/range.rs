@@ -30,6 +30,10 @@ pub(super) const SHUTDOWN_DEADLINE: Range<Duration> = Range {
     strict: secs(0, HOUR),
     relaxed: secs(0, DAY),
 };
+pub(super) const UPGRADE_DEADLINE: Range<Duration> = Range {
+    strict: secs(0, DAY),
+    relaxed: secs(0, DAY),
+};
 pub(super) const KEY_ROTATION: Range<Duration> = Range {
     strict: secs(HOUR, 30 * DAY),
     relaxed: secs(HOUR, 30 * DAY),
