@@ -106,8 +106,21 @@
 //! Start-up is the same with an empty last snapshot. A certificate whose files change is replaced in
 //! passing, without a reload (`reload::watch_certificates`).
 //!
-//! # Choices
+//! # Life of an upgrade
 //!
+//! ```text
+//! elbow upgrade, SIGUSR2, or a process that comes to the upgrade socket
+//!  1 introduce  the process that runs passes on its sockets, what it knows of targets, and keys in memory;
+//!               it reloads nothing from now on
+//!  2 start      the new process goes through all of a start but accepting
+//!  ---------- whatever fails up to here, or never comes, is told; the process that runs goes on ----------
+//!  3 proceed    datagrams are left to the new process, which passes those of old connections on
+//!  4 serve      the new one accepts, then the one before accepts no more
+//!  5 leave      the one before ends each connection with its next answer, the last at its deadline
+//! ```
+//!
+//! # Choices
+//!//!
 //! * [`http1`] reads messages itself, on `httparse`, where a ready-made HTTP library would be less
 //!   code: framing, refusals with their statuses and log lines, interim responses and the very bytes
 //!   of a path are what a load balancer is about, idle connections hold no buffer, and no field is
@@ -154,6 +167,10 @@
 //!   balancer without security groups is open, for there is no VPC whose default group it could have.
 //!   There are no outbound rules. A network ACL is asked only then, too, where AWS asks for each packet:
 //!   what is open goes on. Listener port 0 is port 0 for rules.
+//! * An upgrade is asked of the process that runs, which starts the program anew: so one command does it,
+//!   the new process has the same rights and, under systemd, the same unit, and whoever asks learns
+//!   what became of it. The process before has time, so it never closes an idle connection that a
+//!   client might be about to use; a shutdown does ([`net::Drain`]). Counters are not passed on.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants
@@ -163,6 +180,8 @@
 //! * What has happened to a target lives in its [`target::TargetState`], adopted by group, id and
 //!   port, never copied. Weight, zone, thresholds are not part of the identity.
 //! * Matching, balancing, thresholds and zone arithmetic do no I/O and have no clock.
+//! * Of two processes that share sockets one answers for the configuration: what it knows is passed on
+//!   once, and the other serves only when it is told to.
 //! * What is counted is counted by a guard: `Drop` is the only place that decrements.
 //! * Metrics are resolved when a snapshot is compiled. Their labels come from the configuration and
 //!   from enums, never from a request.

@@ -295,7 +295,7 @@ async fn launch_after(
     let predecessor = Predecessor {
         upgrades,
         reload: reload.clone(),
-        admin: copy,
+        admin: (fixed.admin, copy),
         program: options.program,
         lineage: lineage.clone(),
     };

@@ -2,6 +2,7 @@
 //!
 //! The kernel spreads clients over the workers' sockets by their addresses, so a client that moves to
 //! another network may reach another worker, which does not know it: it connects anew then.
+//! Which process a packet is for, while one takes over from another, is `datagrams`' question.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -29,8 +29,8 @@ pub struct Predecessor {
     pub upgrades: Upgrades,
     /// What is passed on by the reloader.
     pub reload: ReloadHandle,
-    /// The socket of the admin address.
-    pub admin: TcpListener,
+    /// The admin address as configured, and its socket.
+    pub admin: (SocketAddr, TcpListener),
     /// How the program is started again; none if it cannot be.
     pub program: Option<Program>,
     /// Notes what became of it.
@@ -128,9 +128,9 @@ impl Predecessor {
             Some(bequest) => bequest?,
             None => return Err(SuccessionError::Leaving),
         };
-        let address = self.admin.local_addr()?;
-        bequest.sockets.sockets.push(self.admin.try_clone()?.into());
-        let estate = self.estate(&mut bequest, address);
+        let (address, admin) = &self.admin;
+        bequest.sockets.sockets.push(admin.try_clone()?.into());
+        let estate = self.estate(&mut bequest, *address);
         let mut sockets = bequest.sockets;
         let passed = std::mem::take(&mut sockets.sockets);
         let talk = blocking(move || {

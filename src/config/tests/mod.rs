@@ -17,6 +17,7 @@ mod stickiness;
 mod target_group;
 mod tls;
 mod trust_stores;
+mod upgrade;
 
 use super::{CheckReport, Severity, check_text};
 

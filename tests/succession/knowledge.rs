@@ -1,0 +1,112 @@
+//! What the process that took over knows already.
+
+use std::time::Duration;
+
+use crate::process::Daemon;
+use crate::scene::{Site, entries, group, listening};
+use crate::support::{Client, SOON, eventually};
+
+#[tokio::test]
+async fn health_and_drains_are_known_before_the_first_probe() {
+    let (a, b, c) = (
+        Site::start("a").await,
+        Site::start("b").await,
+        Site::start("c").await,
+    );
+    b.judge([500]);
+    let check = |interval: &str| {
+        format!(
+            "health_check = {{ path = \"/probe\", interval = \"{interval}\", timeout = \"190ms\", \
+             unhealthy_threshold = 2, healthy_threshold = 2 }}"
+        )
+    };
+    let configuration = |interval: &str| {
+        let mut text = listening(0, "{ forward = \"group\" }");
+        group(
+            &mut text,
+            "group",
+            &check(interval),
+            &entries(&[&a, &b, &c]),
+        );
+        text
+    };
+    let daemon = Daemon::start(&configuration("200ms")).await;
+    let unhealthy = "target is unhealthy";
+    eventually(SOON, "b is out", || daemon.log().contains(unhealthy)).await;
+    eventually(SOON, "a and c are in", || {
+        daemon.log().matches("target is healthy").count() >= 2
+    })
+    .await;
+    let mut admin = Client::connect(daemon.admin()).await;
+    let drained = admin.post("/target-groups/group/targets/c/drain").await;
+    assert_eq!(drained.status(), 200);
+    // Silence from now on: whatever is known was known before.
+    for site in [&a, &b, &c] {
+        site.judge([0]);
+    }
+    daemon.configure(&configuration("300s"));
+    daemon.upgraded().await;
+    let health = daemon.ask("/target-health").await;
+    let targets = health["target_groups"][0]["targets"].as_array().unwrap();
+    let states: Vec<_> = targets
+        .iter()
+        .map(|target| target["target_health"]["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["healthy", "unhealthy", "draining"], "{health}");
+    let reason = &targets[1]["target_health"]["reason"];
+    assert_eq!(reason, "Target.ResponseCodeMismatch");
+    let mut client = Client::connect(daemon.address()).await;
+    for _ in 0..4 {
+        assert!(client.get("/").await.text().starts_with("a "));
+    }
+}
+
+#[tokio::test]
+async fn a_client_stays_with_its_target_over_an_upgrade() {
+    let (a, b) = (Site::start("a").await, Site::start("b").await);
+    let mut text = listening(0, "{ forward = \"group\" }");
+    let settings = "health_check = { enabled = false }\nstickiness = { enabled = true }";
+    group(&mut text, "group", settings, &entries(&[&a, &b]));
+    let daemon = Daemon::start(&text).await;
+    let mut client = Client::connect(daemon.address()).await;
+    let first = client.get("/").await;
+    let cookie = first.values("set-cookie")[0];
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    daemon.upgraded().await;
+    let mut client = Client::connect(daemon.address()).await;
+    for _ in 0..6 {
+        let request = format!("GET / HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n");
+        assert_eq!(client.ask(request).await.text(), first.text());
+    }
+}
+
+#[tokio::test]
+async fn listeners_that_are_new_are_opened_and_those_that_are_gone_are_closed() {
+    let two = |names: [&str; 2]| {
+        names
+            .map(|name| {
+                let answer =
+                    format!("{{ fixed_response = {{ status = 200, body = \"{name}\" }} }}");
+                listening(0, &answer).replace("\"lb\"", &format!("\"{name}\""))
+            })
+            .concat()
+    };
+    let mut daemon = Daemon::start(&two(["one", "two"])).await;
+    let before = daemon.addresses();
+    daemon.configure(&two(["two", "three"]));
+    daemon.upgraded().await;
+    assert_eq!(daemon.first_ends().await, Some(0));
+    let listening = daemon.events("listening");
+    let of = |name: &str| {
+        let of = listening
+            .iter()
+            .rfind(|event| event["load_balancer"] == name);
+        crate::process::address(of.unwrap())
+    };
+    assert_eq!(of("two"), before[1], "the same socket");
+    for name in ["two", "three"] {
+        let mut client = Client::connect(of(name)).await;
+        assert_eq!(client.get("/").await.text(), name);
+    }
+    crate::scene::expect_refused(before[0]).await;
+}
