@@ -6,13 +6,15 @@ ARG RUST_IMAGE=rust:1-bookworm
 ARG RUNTIME_IMAGE=debian:bookworm-slim
 
 FROM ${RUST_IMAGE} AS build
+# "quick" compiles in a third of the time to a program that is nearly as fast.
+ARG PROFILE=release
 WORKDIR /elbow
 COPY . .
 # The caches make the next build quick; the program is taken out of them, for they are no part of the image.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/elbow/target \
-    cargo build --release --locked --bin elbow \
-    && cp target/release/elbow /usr/local/bin/elbow
+    cargo build --profile ${PROFILE} --locked --bin elbow \
+    && cp target/${PROFILE}/elbow /usr/local/bin/elbow
 
 FROM ${RUNTIME_IMAGE} AS settings
 # A number, so that Kubernetes' runAsNonRoot can tell. Docker lets it open ports below 1024 all the same.

@@ -91,13 +91,7 @@ impl Acceptor {
 
     /// Serves the connection in a task of its own, or closes it when its peer is not let in, of whom no byte is read
     /// then, or when there are too many.
-    fn admit(
-        &self,
-        stream: TcpStream,
-        client: SocketAddr,
-        entrance: &EntranceKey,
-        drain: &Drain,
-    ) {
+    fn admit(&self, stream: TcpStream, client: SocketAddr, entrance: &EntranceKey, drain: &Drain) {
         let snapshot = self.shared.load();
         let Some(entrance) = snapshot.entrance(entrance) else {
             // The listener has just been removed; dropping the stream closes the connection.

@@ -14,10 +14,7 @@ fn connections_may_have_up_to_a_day_in_the_process_before() {
     }
     let told = told_of("upgrade = { deadline = \"25h\" }");
     assert_eq!(told.len(), 1);
-    assert!(
-        told[0].contains("25h is out of range: write 0s to"),
-        "{told:?}"
-    );
+    assert!(told[0].contains("is out of range: write 0s to"), "{told:?}");
 }
 
 #[test]

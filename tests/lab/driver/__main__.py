@@ -30,7 +30,7 @@ _COMMANDS = {
     "puzzles": "the two puzzles of 2014",
     "prometheus": "Prometheus, promtool and GoAccess look at the daemon",
     "product": "Elbow's own image: runs without rights, tells its health, ends in order",
-    "image": "the same by `docker build .`, from the sources (not part of `all`: it takes minutes)",
+    "image": "the same by `docker build .`, from the sources; a stage of CI of its own, not part of `all`",
     "down": "leave the machine as it was; images, packages and logs stay",
     "purge": "down, and delete the images",
 }
@@ -60,8 +60,11 @@ def main() -> int:
             _attempt(report, _purge)
         return 1 if report.failed else 0
     stages = list(_STAGES.values()) if options.command == "all" else [{**_STAGES, **_APART}[options.command]]
+    apart = options.command in _APART
+    # Whoever is going through the phases meanwhile keeps them.
+    leave = options.command == "all" or (apart and not engine.is_the_labs())
     try:
-        if _attempt(report, lambda: _up(report)):
+        if _attempt(report, lambda: _up(report, images_only=apart)):
             for stage in stages:
                 _attempt(report, lambda stage=stage: stage(report))
     except TimeIsUp:
@@ -69,7 +72,7 @@ def main() -> int:
     except KeyboardInterrupt:
         report.check("the run is not interrupted", False)
     finally:
-        if options.command == "all":
+        if leave:
             signal.alarm(120)
             _attempt(report, lambda: _down(report))
     return report.finish()
@@ -99,13 +102,14 @@ def _prepare() -> None:
     globals()["_lock"] = lock  # held until the process ends, however it ends
 
 
-def _up(report: Report) -> None:
+def _up(report: Report, images_only: bool) -> None:
     report.stage("the machine")
     machine.guard_networks()
     machine.check_disk()
-    machine.install(report, engine=not engine.other_engine_answers(), compose=not compose.is_installed())
+    needs_compose = not images_only and not compose.is_installed()
+    machine.install(report, not engine.other_engine_answers(), needs_compose, images_only)
     engine.start(report)
-    images.build_all(report)
+    (images.base if images_only else images.build_all)(report)
 
 
 def _down(report: Report) -> None:

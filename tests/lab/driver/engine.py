@@ -46,6 +46,11 @@ def other_engine_answers() -> bool:
     return not _BEFORE.exists() and _answers()
 
 
+def is_the_labs() -> bool:
+    """Whether the lab has started an engine, which may have died since."""
+    return _BEFORE.exists()
+
+
 def is_there() -> bool:
     """Whether an engine, the lab's or another, answers."""
     return _answers()

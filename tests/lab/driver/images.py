@@ -20,7 +20,7 @@ _LEFT_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/
 
 
 def build_all(report: Report) -> None:
-    _base(report)
+    base(report)
     if not _present(host()):
         report.say(f"building the image {host()}")
         docker("build", "--build-arg", f"BASE={BASE}", "--tag", host(), _folder(), timeout=480)
@@ -44,11 +44,13 @@ def elbow(report: Report) -> None:
 
 
 def full(report: Report) -> None:
-    """Elbow's image as everybody else gets it: `docker build .`, from the sources."""
+    """Elbow's image as everybody else gets it: `docker build .`, from the sources. What is different is where the two
+    images that it begins with are from, and, unless ELBOW_LAB_PROFILE says release, how hard the compiler tries."""
     _rust(report)
-    report.say("docker build . (a release build, from nothing but the sources)")
+    report.say(f"docker build . (profile {settings.IMAGE_PROFILE}, from nothing but the sources)")
     docker(
         *("build", "--build-arg", f"RUST_IMAGE={RUST}", "--build-arg", f"RUNTIME_IMAGE={BASE}"),
+        *("--build-arg", f"PROFILE={settings.IMAGE_PROFILE}"),
         *("--tag", FULL, settings.CHECKOUT),
         timeout=settings.BUILD_LIMIT,
     )
@@ -72,7 +74,8 @@ def remove_all() -> None:
         docker("rmi", "--force", *names)
 
 
-def _base(report: Report) -> None:
+def base(report: Report) -> None:
+    """What debian:bookworm-slim is elsewhere."""
     if _present(BASE):
         return
     report.say("making the base image with mmdebstrap")

@@ -11,7 +11,8 @@ from report import Report
 from settings import Site
 from shell import CommandFailed, run
 
-_PACKAGES = ["iptables", "mmdebstrap", "prometheus", "goaccess", "chromium", "chromium-driver", "libnss3-tools"]
+_IMAGES = ["iptables", "mmdebstrap"]
+_PACKAGES = [*_IMAGES, "prometheus", "goaccess", "chromium", "chromium-driver", "libnss3-tools"]
 _ENGINE = ["docker.io"]
 _COMPOSE = ["docker-compose"]
 _REFUSED = ("-j", "REJECT", "--reject-with", "tcp-reset")
@@ -64,9 +65,9 @@ def check_disk() -> None:
         )
 
 
-def install(report: Report, engine: bool, compose: bool) -> None:
+def install(report: Report, engine: bool, compose: bool, images_only: bool = False) -> None:
     """Installs what is missing, without starting any of the services that the packages bring."""
-    wanted = _PACKAGES + (_ENGINE if engine else []) + (_COMPOSE if compose else [])
+    wanted = (_IMAGES if images_only else _PACKAGES) + (_ENGINE if engine else []) + (_COMPOSE if compose else [])
     missing = [name for name in wanted if not _installed(name)]
     if not missing:
         return
