@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::access_log::AccessLog;
 use crate::admin::Readiness;
 use crate::reload::{InForce, Rooms};
+use crate::succession::Lineage;
 
 use super::Ended;
 use super::admin_side::AdminSide;
@@ -28,6 +29,7 @@ pub(super) struct Control {
     pub(super) access_log: AccessLog,
     pub(super) connection_log: AccessLog,
     pub(super) admin: AdminSide,
+    pub(super) lineage: Lineage,
     pub(super) end: oneshot::Sender<Ended>,
 }
 
@@ -48,7 +50,10 @@ impl Control {
                     "leaving: connections end with their next answer"
                 );
                 self.admin.leave();
-                rooms.server.retire(deadline).await
+                // First the workers are told, then the new process.
+                let retiring = rooms.server.retire(deadline);
+                let (cut, ()) = tokio::join!(retiring, async { self.lineage.note_left() });
+                cut
             }
             stopped => {
                 let asked = stopped.is_ok();

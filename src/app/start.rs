@@ -318,6 +318,7 @@ async fn launch_after(
         access_log: access_log.clone(),
         connection_log: connection_log.clone(),
         admin: admin_side,
+        lineage: lineage.clone(),
         end,
     };
     let running = Running {

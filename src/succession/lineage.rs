@@ -17,6 +17,7 @@ pub struct Lineage {
     predecessor_ended: CancellationToken,
     last_failure: Arc<Mutex<Option<(SystemTime, String)>>>,
     succeeded: CancellationToken,
+    left: CancellationToken,
 }
 
 /// Whom a process took over from.
@@ -38,6 +39,7 @@ impl Default for Lineage {
             predecessor_ended: CancellationToken::new(),
             last_failure: Arc::default(),
             succeeded: CancellationToken::new(),
+            left: CancellationToken::new(),
         }
     }
 }
@@ -64,6 +66,15 @@ impl Lineage {
     /// Resolves when another process has taken over from this one.
     pub async fn succeeded(&self) {
         self.succeeded.cancelled().await;
+    }
+
+    /// Notes that this process accepts no more, now that another one has taken over.
+    pub fn note_left(&self) {
+        self.left.cancel();
+    }
+
+    pub(super) async fn left(&self) {
+        self.left.cancelled().await;
     }
 
     pub(super) fn note_end_of_predecessor(&self) {

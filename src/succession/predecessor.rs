@@ -22,6 +22,9 @@ const PREPARES: Duration = Duration::from_secs(60);
 /// How long from then on.
 const SERVES: Duration = Duration::from_secs(20);
 
+/// How long this process may take to accept no more.
+const LEAVES: Duration = Duration::from_secs(5);
+
 /// What starts and introduces a new process when it is asked to.
 #[derive(Debug)]
 pub struct Predecessor {
@@ -154,6 +157,9 @@ impl Predecessor {
         service_manager::main_process(upgraded.pid);
         self.lineage.note_success();
         drop(pause);
+        // Whoever asked is to meet the new process from then on. Not in time only if this one is told
+        // to end at the same moment.
+        let _ = tokio::time::timeout(LEAVES, self.lineage.left()).await;
         // It serves already; that it does not hear this is no failure.
         let talk = blocking(move || {
             let _ = talk.say(&Message::Yours, &[]);

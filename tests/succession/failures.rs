@@ -49,19 +49,22 @@ async fn a_program_that_ends_at_once_or_cannot_be_started_leaves_the_process_tha
 #[tokio::test]
 async fn a_process_that_crashes_when_it_has_all_sockets_leaves_the_process_that_runs() {
     let mut daemon = Daemon::start(&naming("first")).await;
-    // An engine that says nothing: the new process waits for it before it is ready.
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let engine = silent.local_addr().unwrap();
-    let group = "[[target_group]]\nname = \"group\"\n";
-    let docker = format!("[[docker]]\nhost = \"http://{engine}\"\ntarget_groups = [\"group\"]\n");
-    daemon.configure(&(naming("second") + group + &docker));
+    // Its configuration is a pipe that nobody writes to: it waits there, with the sockets in its hands.
+    let pipe = daemon.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let program = env!("CARGO_BIN_EXE_elbow");
+    let pipe = pipe.display();
+    daemon.install(&format!(
+        "#!/bin/sh\nexec {program} run --log-format json --config {pipe} --take-over -\n"
+    ));
     let crash = async {
-        eventually(SOON, "it has the sockets", || {
-            daemon.events("listening").len() == 2
-        })
-        .await;
-        let started = daemon.events("a new process has been started");
-        signal(&started[0]["pid"].to_string(), "KILL");
+        let started = "a new process has been started";
+        eventually(SOON, "a process", || daemon.events(started).len() == 1).await;
+        let pid = daemon.events(started)[0]["pid"].to_string();
+        // The channel twice, two listening sockets, that of the admin address.
+        eventually(SOON, "it has the sockets", || sockets_of(&pid) >= 5).await;
+        signal(&pid, "KILL");
     };
     let (output, ()) = tokio::join!(daemon.upgrade(), crash);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -108,4 +111,16 @@ async fn a_process_that_was_started_by_hand_takes_over_by_the_socket() {
     let ended = "the process before has ended";
     eventually(SOON, "both have ended", || daemon.events(ended).len() == 2).await;
     assert!(socket.exists(), "it belongs to the one that serves");
+}
+
+/// How many sockets a process has open.
+fn sockets_of(pid: &str) -> usize {
+    let Ok(open) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return 0;
+    };
+    let links = open
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let is_socket = |link: &std::path::PathBuf| link.to_string_lossy().starts_with("socket:");
+    links.filter(is_socket).count()
 }

@@ -1,8 +1,10 @@
 //! What the process that took over knows already.
 
-use std::time::Duration;
+use std::net::SocketAddr;
 
-use crate::process::Daemon;
+use serde_json::Value;
+
+use crate::process::{Daemon, address};
 use crate::scene::{Site, entries, group, listening};
 use crate::support::{Client, SOON, eventually};
 
@@ -17,7 +19,7 @@ async fn health_and_drains_are_known_before_the_first_probe() {
     let check = |interval: &str| {
         format!(
             "health_check = {{ path = \"/probe\", interval = \"{interval}\", timeout = \"190ms\", \
-             unhealthy_threshold = 2, healthy_threshold = 2 }}"
+             unhealthy_threshold = 10, healthy_threshold = 2 }}"
         )
     };
     let configuration = |interval: &str| {
@@ -40,11 +42,16 @@ async fn health_and_drains_are_known_before_the_first_probe() {
     let mut admin = Client::connect(daemon.admin()).await;
     let drained = admin.post("/target-groups/group/targets/c/drain").await;
     assert_eq!(drained.status(), 200);
-    // Silence from now on: whatever is known was known before.
-    for site in [&a, &b, &c] {
+    daemon.configure(&configuration("300s"));
+    let taken = "configuration in force: target groups ~group";
+    eventually(SOON, "it is taken over", || {
+        !daemon.events(taken).is_empty()
+    })
+    .await;
+    // Silence from now on, and hardly a probe: whatever is known was known before.
+    for site in [&a, &c] {
         site.judge([0]);
     }
-    daemon.configure(&configuration("300s"));
     daemon.upgraded().await;
     let health = daemon.ask("/target-health").await;
     let targets = health["target_groups"][0]["targets"].as_array().unwrap();
@@ -92,21 +99,22 @@ async fn listeners_that_are_new_are_opened_and_those_that_are_gone_are_closed() 
             .concat()
     };
     let mut daemon = Daemon::start(&two(["one", "two"])).await;
-    let before = daemon.addresses();
+    let listening = daemon.events("listening");
+    let before = ["one", "two"].map(|name| address_of(&listening, name));
     daemon.configure(&two(["two", "three"]));
     daemon.upgraded().await;
     assert_eq!(daemon.first_ends().await, Some(0));
     let listening = daemon.events("listening");
-    let of = |name: &str| {
-        let of = listening
-            .iter()
-            .rfind(|event| event["load_balancer"] == name);
-        crate::process::address(of.unwrap())
-    };
-    assert_eq!(of("two"), before[1], "the same socket");
+    assert_eq!(address_of(&listening, "two"), before[1], "the same socket");
     for name in ["two", "three"] {
-        let mut client = Client::connect(of(name)).await;
+        let mut client = Client::connect(address_of(&listening, name)).await;
         assert_eq!(client.get("/").await.text(), name);
     }
     crate::scene::expect_refused(before[0]).await;
+}
+
+/// Where a load balancer listens, by the latest of these events.
+fn address_of(listening: &[Value], name: &str) -> SocketAddr {
+    let mut latest = listening.iter().rev();
+    address(latest.find(|event| event["load_balancer"] == name).unwrap())
 }
