@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use crate::reload::Cause;
 use crate::snapshot::Group;
 use crate::target::Target;
 
@@ -54,12 +55,22 @@ pub(super) async fn drain(
     ))
 }
 
-/// Registers a drained target again: it starts as a new one and needs one pass.
+/// Registers a drained target again: it starts as a new one and needs one pass. Where targets keep the
+/// address that they had when they were registered, this is when it is looked at anew.
 pub(super) async fn undrain(
     State(context): State<Context>,
     Path((group, id)): Path<(String, String)>,
     Query(which): Query<Which>,
 ) -> Result<Json<Done>, Refusal> {
+    let keeps_address = {
+        let snapshot = context.snapshot();
+        let group = find_group(&snapshot, &group)?;
+        find_target(group, &id, which.port)?;
+        group.settings().keeps_address
+    };
+    if keeps_address && let Err(error) = context.reload.reload(Cause::Api).await {
+        tracing::warn!(error = %error, "the target's address could not be looked at anew");
+    }
     let snapshot = context.snapshot();
     let group = find_group(&snapshot, &group)?;
     let target = find_target(group, &id, which.port)?;

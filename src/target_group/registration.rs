@@ -23,14 +23,15 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The same at the address at which `last` has it registered, if it has.
+    /// The same at the address at which `last` has it registered, if it has. One that an operator has
+    /// deregistered is about to be registered anew, and that is when an address is looked at.
     pub(super) fn where_it_was(self, last: &TargetGroup) -> Self {
         match last.target(&self.key) {
-            Some(target) => Self {
+            Some(target) if target.state.drains_until().is_none() => Self {
                 address: target.address.clone(),
                 ..self
             },
-            None => self,
+            _ => self,
         }
     }
 }

@@ -91,6 +91,45 @@ async fn a_container_that_stops_and_starts_at_another_address_is_the_same_target
 }
 
 #[tokio::test]
+async fn with_stale_ip_after_stop_it_stays_out_of_service_until_it_is_registered_anew() {
+    let engine = Engine::start().await;
+    let (mut a, b) = (site("a").await, site("b").await);
+    engine.run("wp-a", &a, &[]);
+    engine.run("wp-b", &b, &[]);
+    let text = before_web("stale_ip_after_stop = true") + &engine.setting();
+    let elbow = Elbow::start_from_file(&text).await;
+    expect_healthy(&elbow, &["wp-a", "wp-b"]).await;
+    engine.stop("wp-a");
+    a.stop().await;
+    expect(&elbow, "wp-a", STOPPED).await;
+    a.start_again_at(ELSEWHERE).await;
+    engine.start_at("wp-a", ELSEWHERE);
+    // It runs, and the balancer asks where it was.
+    let failed = "unhealthy Target.FailedHealthChecks: Health checks failed";
+    expect(&elbow, "wp-a", failed).await;
+    let where_it_was = |elbow: &Elbow| {
+        let snapshot = elbow.running().shared.load();
+        let targets = snapshot.groups["web"].targets().iter();
+        let mut addresses = targets.map(|target| target.socket_address().unwrap().ip());
+        addresses.next().unwrap()
+    };
+    assert_eq!(where_it_was(&elbow), HERE);
+    assert_eq!(who(elbow.address(), 3).await, ["b", "b", "b"]);
+    // Neither a reload nor what else the engine tells changes that.
+    elbow.apply(&text).await.unwrap();
+    assert_eq!(where_it_was(&elbow), HERE);
+    // AWS's advice of the time: deregister it, and register it again.
+    let mut operator = Client::connect(elbow.admin()).await;
+    for order in ["drain", "undrain"] {
+        let path = format!("/target-groups/web/targets/wp-a/{order}");
+        assert_eq!(operator.post(&path).await.status(), 200);
+    }
+    expect_healthy(&elbow, &["wp-a"]).await;
+    assert_eq!(where_it_was(&elbow), ELSEWHERE);
+    assert_eq!(who(elbow.address(), 2).await, ["a", "b"]);
+}
+
+#[tokio::test]
 async fn a_container_takes_no_new_requests_from_its_stop_signal_on() {
     let two = Two::start().await;
     two.engine.signal("wp-a", 1);
