@@ -277,6 +277,7 @@ fn probe(record: ProbeRecord) -> Probe {
     let (outcome, reason) = match &record.outcome {
         Outcome::Pass => ("pass", None),
         Outcome::Fail(reason) => ("fail", Some(reason.code())),
+        Outcome::Maintenance => ("maintenance", None),
     };
     Probe {
         time: humantime::format_rfc3339_millis(record.at).to_string(),

@@ -8,9 +8,11 @@ use crate::config::{self, ValidConfig};
 use super::Failure;
 use super::say::say;
 
-/// Says all that is wrong with a file, as a compiler would.
-pub(super) fn check(file: &Path) -> Result<(), Failure> {
-    let (valid, warnings) = config::check(file)
+/// Says all that is wrong with a file, as a compiler would; and what presets set in it.
+pub(super) fn check(file: &Path, explain_presets: bool) -> Result<(), Failure> {
+    let report = config::check(file);
+    let presets = presets(&report);
+    let (valid, warnings) = report
         .into_result()
         .map_err(|problems| Failure::Refused(format!("{problems}\n\n{}", count(&problems))))?;
     if !warnings.is_empty() {
@@ -22,6 +24,9 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
         .map(|group| group.registrations.len())
         .sum();
     let guarded = guarded(&valid);
+    if explain_presets {
+        say(format_args!("{presets}\n\n"))?;
+    }
     Ok(say(format_args!(
         "{} can be used: {}, {}, {}.\n{guarded}",
         file.display(),
@@ -55,6 +60,14 @@ fn guarded(valid: &ValidConfig) -> String {
         }
     }
     text
+}
+
+fn presets(report: &config::CheckReport) -> String {
+    let presets: Vec<String> = report.presets.iter().map(ToString::to_string).collect();
+    match presets.is_empty() {
+        true => "No target group has a preset.".to_owned(),
+        false => presets.join("\n\n"),
+    }
 }
 
 /// Prints the JSON Schema.

@@ -87,6 +87,9 @@ enum Command {
     Check {
         /// The configuration file
         file: PathBuf,
+        /// Print what presets set in it, and why
+        #[arg(long)]
+        explain_presets: bool,
     },
     /// Say what would become of a request, and why
     ///
@@ -233,7 +236,10 @@ pub fn main() -> ExitCode {
             log,
             ..
         } => daemon::demo(port, admin_port, log.form),
-        Command::Check { file } => check::check(&file),
+        Command::Check {
+            file,
+            explain_presets,
+        } => check::check(&file, explain_presets),
         Command::Explain {
             method,
             url,

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::certificates::{self, LoadedCertificates};
 use super::document::Config;
 use super::fit::Removed;
+use super::preset::PresetReport;
 use super::problem::{Problem, Problems};
 use super::read::{Reading, read, spanned};
 use super::source::Source;
@@ -20,6 +21,8 @@ pub struct CheckReport {
     pub config: Option<ValidConfig>,
     /// Errors, of which there are none if it can be used, and warnings.
     pub problems: Problems,
+    /// What presets were laid under which target groups.
+    pub presets: Vec<PresetReport>,
 }
 
 impl CheckReport {
@@ -44,6 +47,7 @@ pub fn check(path: &Path) -> CheckReport {
         Err(problems) => CheckReport {
             config: None,
             problems,
+            presets: Vec::new(),
         },
     }
 }
@@ -68,6 +72,7 @@ fn with_certificates(report: CheckReport, text: &str, name: &str) -> CheckReport
     CheckReport {
         config,
         problems: Problems::new(name, problems),
+        presets: report.presets,
     }
 }
 
@@ -125,12 +130,14 @@ pub fn check_text(text: &str, name: &str) -> CheckReport {
         return CheckReport {
             config: None,
             problems: Problems::new(name, found),
+            presets: Vec::new(),
         };
     }
     let Reading {
         config,
         mut problems,
         removed,
+        presets,
     } = read(&source);
     let mut valid = None;
     if let Some(config) = config {
@@ -146,6 +153,7 @@ pub fn check_text(text: &str, name: &str) -> CheckReport {
     CheckReport {
         config: valid,
         problems: Problems::new(name, problems),
+        presets,
     }
 }
 

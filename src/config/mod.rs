@@ -2,7 +2,8 @@
 //!
 //! A text becomes a [`Config`], a plain document in ALB's words, and that a [`ValidConfig`], which
 //! the running parts use, or else all its [`Problems`], each with its place in the text. [`check`]
-//! does all of it; [`parse`] and [`validate`] are its two halves.
+//! does all of it; [`parse`] and [`validate`] are its two halves. Presets are laid under a text before it
+//! is read: a document that has no text has none.
 //!
 //! Nothing here opens a socket, resolves a name or touches what runs.
 
@@ -14,6 +15,7 @@ pub mod document;
 mod fit;
 mod listener_headers;
 mod path;
+mod preset;
 mod problem;
 mod provider;
 mod read;
@@ -37,6 +39,7 @@ pub use document::{
     Scheme,
 };
 pub use listener_headers::{ListenerHeaders, RequestHeaderNames, ResponseChanges};
+pub use preset::{Explained, Outcome as PresetOutcome, PresetReport};
 pub use problem::{Location, Problem, Problems, Severity};
 pub use provider::{DnsSource, DockerHost, DockerSource, ProviderSource, ValidProvider, ZoneMap};
 pub use service::{RelaySettings, Service};

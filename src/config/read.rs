@@ -1,4 +1,4 @@
-//! From text to document: TOML's grammar, then the shape, then the values.
+//! From text to document: TOML's grammar, then the shape, then presets, then the values.
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::document::Config;
 use super::fit::{Removed, fit};
+use super::preset::{self, PresetReport};
 use super::problem::Problem;
 use super::shape;
 use super::source::Source;
@@ -18,6 +19,8 @@ pub(super) struct Reading {
     pub(super) problems: Vec<Problem>,
     /// What was therefore taken out.
     pub(super) removed: Removed,
+    /// What presets laid under it.
+    pub(super) presets: Vec<PresetReport>,
 }
 
 /// Reads as much as can be read.
@@ -27,11 +30,13 @@ pub(super) fn read(source: &Source<'_>) -> Reading {
         Err(error) => return refused(source, &error, syntax(source, &error)),
     };
     let (problems, removed) = fit(document.get_mut(), &shape::DOCUMENT, source);
+    let presets = preset::lay_under(document.get_mut());
     match Config::deserialize(Deserializer::from(document)) {
         Ok(config) => Reading {
             config: Some(config),
             problems,
             removed,
+            presets,
         },
         // The shape comes from the same types, so this is left to what only a type itself knows.
         Err(error) if problems.is_empty() => {
@@ -42,6 +47,7 @@ pub(super) fn read(source: &Source<'_>) -> Reading {
             config: None,
             problems,
             removed,
+            presets,
         },
     }
 }
@@ -64,6 +70,7 @@ fn refused(source: &Source<'_>, error: &toml::de::Error, problem: Problem) -> Re
             ..problem
         }],
         removed: Removed::default(),
+        presets: Vec::new(),
     }
 }
 

@@ -64,11 +64,11 @@ impl Report {
                     "target is {to}: {probes} in a row"
                 );
             }
-            Outcome::Fail(reason) => {
+            failed @ (Outcome::Fail(_) | Outcome::Maintenance) => {
                 self.metrics().turned_unhealthy.inc();
                 tracing::warn!(
                     group, target = %target.key, address, %from, %to,
-                    reason = reason.code(), detail = record.detail,
+                    reason = reason(failed), detail = record.detail,
                     "target is {to}: {}, {probes} in a row", record.detail
                 );
             }
@@ -76,9 +76,18 @@ impl Report {
     }
 }
 
+/// ALB's code for what a probe found. Maintenance that counts is a status like another one.
+fn reason(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Fail(reason) => reason.code(),
+        Outcome::Pass | Outcome::Maintenance => HealthReason::ResponseCodeMismatch(503).code(),
+    }
+}
+
 fn label(outcome: &Outcome) -> ProbeOutcome {
     match outcome {
         Outcome::Pass => ProbeOutcome::Pass,
+        Outcome::Maintenance => ProbeOutcome::Maintenance,
         Outcome::Fail(HealthReason::ResponseCodeMismatch(_)) => ProbeOutcome::ResponseCodeMismatch,
         Outcome::Fail(HealthReason::Timeout) => ProbeOutcome::Timeout,
         Outcome::Fail(HealthReason::FailedHealthChecks) => ProbeOutcome::Failed,

@@ -87,16 +87,19 @@ pub enum ProbeOutcome {
     Failed,
     /// `Elb.InternalError`
     InternalError,
+    /// 503 with Retry-After, in a group that tells it apart.
+    Maintenance,
 }
 
 impl ProbeOutcome {
     /// Every outcome, in the order of declaration.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Pass,
         Self::ResponseCodeMismatch,
         Self::Timeout,
         Self::Failed,
         Self::InternalError,
+        Self::Maintenance,
     ];
 
     /// The word in the label `outcome`.
@@ -107,6 +110,7 @@ impl ProbeOutcome {
             Self::Timeout => "timeout",
             Self::Failed => "failed",
             Self::InternalError => "internal_error",
+            Self::Maintenance => "maintenance",
         }
     }
 }

@@ -73,7 +73,8 @@ impl Proxy {
             return Err(ProxyError::ProtocolVersion);
         }
         let idle = request.attributes().idle_timeout;
-        request.response_timeout = group.settings().response_timeout.unwrap_or(idle);
+        let limit = group.settings().response_timeout_of(request.head.path());
+        request.response_timeout = limit.unwrap_or(idle);
         let mut upload = Upload::new(request.head)?;
         if request.head.expects_continue() && !upload.is_read() {
             client.tell_to_continue(record).await?;

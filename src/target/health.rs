@@ -138,6 +138,8 @@ pub enum Outcome {
     Pass,
     /// It did not, and why.
     Fail(HealthReason),
+    /// It said that it is being maintained, and this was not held against it.
+    Maintenance,
 }
 
 /// How many probes in a row decide.
@@ -233,6 +235,8 @@ impl HealthMachine {
     pub fn observe(&mut self, outcome: &Outcome, thresholds: &Thresholds) -> Option<Transition> {
         let from = self.state;
         match outcome {
+            // Neither a pass nor a failure: whatever has been counted stands.
+            Outcome::Maintenance => {}
             Outcome::Pass => {
                 self.failures = 0;
                 self.passes = self.passes.saturating_add(1);
@@ -355,5 +359,17 @@ mod tests {
             machine.reason().map(ToString::to_string).as_deref(),
             Some("Health checks failed with these codes: [301]")
         );
+    }
+
+    #[test]
+    fn maintenance_that_is_not_held_against_a_target_counts_neither_way() {
+        let mut machine = HealthMachine::default();
+        machine.observe(&Outcome::Pass, &ALB);
+        machine.observe(&FAIL, &ALB);
+        for _ in 0..9 {
+            assert_eq!(machine.observe(&Outcome::Maintenance, &ALB), None);
+        }
+        assert_eq!(machine.state(), TargetHealth::Healthy);
+        assert!(machine.observe(&FAIL, &ALB).is_some());
     }
 }

@@ -82,6 +82,8 @@ struct Live {
     /// Registered while no target of its group was healthy.
     founding: bool,
     slow_since: Option<Instant>,
+    /// The last probe said so.
+    maintained: bool,
     conduct: Conduct,
 }
 
@@ -189,6 +191,16 @@ impl TargetState {
         }
         self.publish(&live);
         transition
+    }
+
+    /// Notes whether the last probe found the target being maintained.
+    pub fn maintained(&self, is_so: bool) {
+        self.live.lock().maintained = is_so;
+    }
+
+    /// Whether the last probe found the target being maintained.
+    pub fn is_maintained(&self) -> bool {
+        self.live.lock().maintained
     }
 
     /// The kept probes, oldest first.

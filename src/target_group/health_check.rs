@@ -31,6 +31,8 @@ pub struct HealthCheck {
     pub host: Option<String>,
     /// More header fields of the request, in order.
     pub headers: Vec<(String, String)>,
+    /// Whether 503 with Retry-After is told apart from other failures.
+    pub tolerate_maintenance: bool,
     /// Whether a probe calls itself what Classic's did.
     pub classic: bool,
     /// Whether a target known by its name keeps the address that it had first.
@@ -58,6 +60,7 @@ impl Default for HealthCheck {
             matcher: Matcher::default(),
             host: None,
             headers: Vec::new(),
+            tolerate_maintenance: false,
             classic: false,
             keeps_address: false,
             proxy_protocol: None,

@@ -16,9 +16,11 @@ mod failover;
 mod group_state;
 mod handover;
 mod health_check;
+mod maintenance;
 mod matcher;
 mod pick_error;
 mod registration;
+mod response_timeout;
 mod route;
 mod settings;
 mod slow_start;
@@ -46,6 +48,7 @@ pub use health_check::{HealthCheck, ProbeProtocol};
 pub use matcher::{Matcher, MatcherError};
 pub use pick_error::PickError;
 pub use registration::{Registration, Scope};
+pub use response_timeout::ResponseTimeout;
 pub use route::Shares;
 pub use settings::{ProtocolVersion, Settings, TargetProtocol, ZonePolicy};
 pub use slow_start::SlowStart;
@@ -57,7 +60,8 @@ pub use zone_weights::{ZoneWeights, ZoneWeightsError};
 
 use crate::stickiness;
 use crate::target::{
-    HealthReason, Lease, ProbeRecord, Target, TargetHealth, TargetKey, Thresholds, Transition, Zone,
+    HealthReason, Lease, Outcome, ProbeRecord, Target, TargetHealth, TargetKey, Thresholds,
+    Transition, Zone,
 };
 use eligible::Eligible;
 use group_state::{Entry, GroupState};
@@ -176,16 +180,22 @@ impl TargetGroup {
     }
 
     /// Takes in what a probe of one of the group's targets found at `now`; returns the change of
-    /// health that it caused, if any. A target that turns healthy may enter slow start.
+    /// health that it caused, if any. A target that turns healthy may enter slow start. Maintenance
+    /// counts as the failure that it is, unless nobody else could serve.
     pub fn observe(
         &self,
         target: &Target,
-        record: ProbeRecord,
+        mut record: ProbeRecord,
         thresholds: &Thresholds,
         now: Instant,
     ) -> Option<Transition> {
-        let others = self.targets.iter().filter(|other| other.key != target.key);
-        let slow = slow_start::begins(&self.settings, others, now).then_some(now);
+        let others = || self.targets.iter().filter(|other| other.key != target.key);
+        let maintained = record.outcome == Outcome::Maintenance;
+        target.state.maintained(maintained);
+        if maintained && !maintenance::is_tolerated(target, others()) {
+            record.outcome = Outcome::Fail(HealthReason::ResponseCodeMismatch(maintenance::STATUS));
+        }
+        let slow = slow_start::begins(&self.settings, others(), now).then_some(now);
         let transition = target.state.observe(record, thresholds, slow);
         if transition.is_some() {
             self.reconsider();

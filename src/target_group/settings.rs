@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ActiveStandby, Failover, SurgeQueueLimits, ZoneWeights};
+use super::{ActiveStandby, Failover, ResponseTimeout, SurgeQueueLimits, ZoneWeights};
 use crate::balance::Algorithm;
 use crate::proxy_protocol::Version;
 use crate::stickiness;
@@ -46,6 +46,8 @@ pub struct Settings {
     /// How long a target may take to begin its response, and to go on with it; none means as long
     /// as the load balancer's idle timeout.
     pub response_timeout: Option<Duration>,
+    /// The same for some paths; the first that fits.
+    pub response_timeouts: Arc<[ResponseTimeout]>,
     /// How often a request that may safely be repeated is tried on another target.
     pub retries: u32,
     /// The PROXY protocol header that every connection to a target begins with, if any.
@@ -80,6 +82,7 @@ impl Settings {
             surge_queue: SurgeQueueLimits::NONE,
             connect_timeout: Duration::from_secs(10),
             response_timeout: None,
+            response_timeouts: Arc::default(),
             retries: 1,
             proxy_protocol: None,
             active_standby: None,

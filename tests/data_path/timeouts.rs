@@ -121,6 +121,24 @@ async fn the_idle_timeout_is_the_response_timeout_unless_that_is_set() {
 }
 
 #[tokio::test]
+async fn some_paths_may_take_longer_than_others_or_not_as_long() {
+    let target = silent().await;
+    let settings = "response_timeout = \"60s\"\n\
+         response_timeouts = [{ path = [\"*/wp-admin/*\"], timeout = \"300ms\" }]";
+    let elbow = Elbow::before(&[&target], "", settings).await;
+    let mut visitor = Client::connect(elbow.address()).await;
+    visitor.send(GET).await;
+    let start = Instant::now();
+    let mut client = Client::connect(elbow.address()).await;
+    // Whatever the spelling, as with rules.
+    let response = client.get("/blog/x/../wp-admin//import.php?all").await;
+    assert_eq!(response.status(), 504);
+    expect_about_300ms(start);
+    eventually(SOON, "the visitor waits on", || target.connections() == 2).await;
+    assert_eq!(elbow.log(1).await.len(), 1);
+}
+
+#[tokio::test]
 async fn the_targets_clock_runs_only_once_it_has_the_whole_request() {
     let target = Target::answering(OK).await;
     let elbow = Elbow::before(&[&target], "", "response_timeout = \"200ms\"").await;

@@ -42,6 +42,9 @@ pub struct HealthCheck {
     pub matcher: Option<String>,
     /// The Host that a probe sends. Default: the target's address and port, as ALB does.
     pub host: Option<String>,
+    /// Whether a 503 with Retry-After, which says that a target is being maintained, counts as a failure
+    /// only while another target is healthy: when all say so, they stay in service.
+    pub tolerate_maintenance: bool,
     /// More header fields of a probe, such as `X-Forwarded-Proto = "https"`.
     pub headers: BTreeMap<String, String>,
 }
@@ -60,6 +63,7 @@ impl Default for HealthCheck {
             unhealthy_threshold: 2,
             matcher: None,
             host: None,
+            tolerate_maintenance: false,
             headers: BTreeMap::new(),
         }
     }

@@ -22,6 +22,7 @@ mod listener;
 mod listener_headers;
 mod load_balancer;
 mod proxy_protocol;
+mod response_timeout;
 mod security;
 mod stickiness;
 mod surge_queue;
@@ -49,6 +50,7 @@ pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, LoadBalancerType, Node, NormalizePath,
 };
 pub use proxy_protocol::{Others, ProxyProtocol, ProxyProtocolVersion};
+pub use response_timeout::ResponseTimeout;
 pub use security::{
     AclAction, AclRule, InboundRule, NetworkAcl, RuleProtocol, Scheme, SecurityGroup, Sources,
     Subnet,
@@ -56,8 +58,8 @@ pub use security::{
 pub use stickiness::{GroupStickiness, Stickiness, StickinessType};
 pub use surge_queue::SurgeQueue;
 pub use target_group::{
-    Algorithm, Connections, CrossZone, FromLoadBalancer, ProtocolVersion, Target, TargetGroup,
-    TargetProtocol, ZoneWeight,
+    Algorithm, Connections, CrossZone, FromLoadBalancer, Preset, ProtocolVersion, Target,
+    TargetGroup, TargetProtocol, ZoneWeight,
 };
 pub use target_group_health::{
     DnsFailover, MinimumHealthyTargets, Off, TargetGroupHealth, Threshold, UnhealthyStateRouting,

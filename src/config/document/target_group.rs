@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, Stickiness, SurgeQueue,
-    TargetGroupHealth, TargetTls,
+    ActiveStandby, Dns, HealthCheck, InvalidState, ProxyProtocolVersion, ResponseTimeout,
+    Stickiness, SurgeQueue, TargetGroupHealth, TargetTls,
 };
 use crate::config::value::Span;
 
@@ -18,6 +18,10 @@ pub struct TargetGroup {
     /// Its name: at most 32 letters, digits and hyphens, no hyphen at either end.
     #[schemars(length(min = 1, max = 32))]
     pub name: String,
+    /// What the settings below are that are not written here, for a well-known application:
+    /// "wordpress". `elbow check --explain-presets` prints them, with reasons.
+    #[serde(default)]
+    pub preset: Option<Preset>,
     /// The protocol to the targets: "HTTP", "HTTPS"; or, for TCP and TLS listeners, "TCP" or "TLS".
     #[serde(default)]
     pub protocol: TargetProtocol,
@@ -86,6 +90,9 @@ pub struct TargetGroup {
     /// the load balancer's idle timeout, as ALB has it.
     #[serde(default)]
     pub response_timeout: Option<Span>,
+    /// The same for some paths; the first that fits goes before `response_timeout`.
+    #[serde(default)]
+    pub response_timeouts: Vec<ResponseTimeout>,
     /// Some targets take all traffic and the others stand by, by the targets' priorities. Default: all
     /// share it.
     #[serde(default)]
@@ -119,6 +126,14 @@ pub struct TargetGroup {
     /// Names in DNS whose answers are targets, too.
     #[serde(default)]
     pub dns: Vec<Dns>,
+}
+
+/// A well-known application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// WordPress.
+    Wordpress,
 }
 
 /// The protocol to the targets.

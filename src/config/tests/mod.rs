@@ -7,6 +7,7 @@ mod discovery;
 mod examples;
 mod header_settings;
 mod load_balancer;
+mod preset;
 mod proxies;
 mod relay;
 mod right;

@@ -70,6 +70,7 @@ pub(super) fn validate(
         matcher,
         host: check.host.clone(),
         headers: check.headers.clone().into_iter().collect(),
+        tolerate_maintenance: check.tolerate_maintenance,
         classic,
         keeps_address: group.stale_ip_after_stop,
         proxy_protocol: None,

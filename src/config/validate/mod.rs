@@ -27,6 +27,7 @@ mod proxy_protocol;
 mod range;
 mod relay;
 mod report;
+mod response_timeout;
 mod rule;
 mod security_group;
 mod slow_start;

@@ -6,8 +6,8 @@ use super::groups::Groups;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{
-    active_standby, classic, health_check, name, range, slow_start, stickiness, surge_queue,
-    target, target_group_health, target_tls,
+    active_standby, classic, health_check, name, range, response_timeout, slow_start, stickiness,
+    surge_queue, target, target_group_health, target_tls,
 };
 use crate::balance;
 use crate::config::document::{
@@ -64,6 +64,7 @@ fn one(
     };
     let surroundings = Surroundings::new(config, group, user);
     timeouts(group, path, report);
+    let response_timeouts = response_timeout::validate(group, path, report);
     let tls = target_tls::validate(group, path, report);
     let slow_start = slow_start::validate(group, path, report);
     anomaly_mitigation(group, path, report);
@@ -110,6 +111,7 @@ fn one(
         surge_queue,
         connect_timeout: group.connect_timeout.0,
         response_timeout: group.response_timeout.map(|span| span.0),
+        response_timeouts,
         retries: group.retries,
         proxy_protocol,
         classic: is_classic,
@@ -167,10 +169,16 @@ pub(super) fn version(group: &TargetGroup) -> target_group::ProtocolVersion {
 fn for_its_protocol(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
     let protocol = protocol(group);
     let name = protocol.as_str();
-    if protocol.is_relayed() && group.response_timeout.is_some() {
+    for (key, is_there) in [
+        ("response_timeout", group.response_timeout.is_some()),
+        ("response_timeouts", !group.response_timeouts.is_empty()),
+    ] {
+        if !protocol.is_relayed() || !is_there {
+            continue;
+        }
         let message = format!("a target group of protocol {name} knows no responses");
         let help = "leave it out: `idle_timeout` of the listener ends a connection that is silent";
-        report.refuse(path.key("response_timeout"), message, help);
+        report.refuse(path.key(key), message, help);
     }
     if !protocol.is_relayed() && group.on_unhealthy.is_some() {
         let message = format!("a target group of protocol {name} has no connections to cut");
@@ -206,9 +214,5 @@ fn timeouts(group: &TargetGroup, path: &Path<'_>, report: &mut Report<'_>) {
         group.connect_timeout,
         &range::CONNECT_TIMEOUT,
     );
-    if let Some(timeout) = group.response_timeout {
-        let path = path.key("response_timeout");
-        range::duration(report, &path, timeout, &range::RESPONSE_TIMEOUT);
-    }
     range::number(report, &path.key("retries"), group.retries, 0..=10);
 }

@@ -9,7 +9,9 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, LOCATION, TRANSFER_ENCODING, USER_AGENT};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, LOCATION, RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
@@ -132,6 +134,13 @@ pub(super) fn judge<B>(response: &Response<B>, check: &HealthCheck) -> Result<u1
     if check.matcher.matches(status) {
         return Ok(status);
     }
+    if check.tolerate_maintenance
+        && status == 503
+        && let Some(after) = response.headers().get(RETRY_AFTER)
+    {
+        let after = String::from_utf8_lossy(after.as_bytes());
+        return Err(ProbeError::Maintenance(after.chars().take(100).collect()));
+    }
     let location = response.headers().get(LOCATION);
     Err(ProbeError::Mismatch {
         status,
@@ -244,6 +253,24 @@ mod tests {
         let detail = "HTTP 301 to https://shop.example/, expected 200";
         assert_eq!(record.detail, detail);
         assert_eq!(site.requests().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn maintenance_is_told_from_other_failures_where_that_is_wanted() {
+        let check = HealthCheck {
+            tolerate_maintenance: true,
+            ..HealthCheck::default()
+        };
+        let maintenance = "HTTP/1.1 503 Busy\r\nRetry-After: 600\r\nContent-Length: 0\r\n\r\n";
+        let site = Scripted::answering(maintenance).await;
+        let record = probe(&site, &check).await;
+        assert_eq!(record.outcome, Outcome::Maintenance);
+        assert_eq!(record.status, Some(503));
+        assert_eq!(record.detail, "maintenance: HTTP 503, Retry-After: 600");
+        let failed = Outcome::Fail(HealthReason::ResponseCodeMismatch(503));
+        assert_eq!(found(maintenance).await.outcome, failed);
+        let site = Scripted::answering("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n").await;
+        assert_eq!(probe(&site, &check).await.outcome, failed);
     }
 
     #[tokio::test]

@@ -166,6 +166,8 @@ pub(super) enum ProbeError {
     Answer(#[source] hyper::Error),
     #[error("no well-formed answer in HTTP/2: {}", with_causes(.0))]
     Http2(#[source] h2::Error),
+    #[error("maintenance: HTTP 503, Retry-After: {0}")]
+    Maintenance(String),
     #[error("HTTP 200 with a body that has neither Content-Length nor chunks")]
     Unframed,
     #[error("the answer has no gRPC status (HTTP {0})")]
@@ -203,6 +205,7 @@ impl ProbeError {
             | Self::Unframed
             | Self::NoGrpcStatus(_)
             | Self::NotServing(_) => HealthReason::FailedHealthChecks,
+            Self::Maintenance(_) => HealthReason::ResponseCodeMismatch(503),
             Self::Mismatch { status, .. } | Self::GrpcMismatch { status, .. } => {
                 HealthReason::ResponseCodeMismatch(*status)
             }
@@ -211,9 +214,17 @@ impl ProbeError {
         }
     }
 
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self::Maintenance(_) => Outcome::Maintenance,
+            _ => Outcome::Fail(self.reason()),
+        }
+    }
+
     fn status(&self) -> Option<u16> {
         match self {
             Self::Mismatch { status, .. } | Self::GrpcMismatch { status, .. } => Some(*status),
+            Self::Maintenance(_) => Some(503),
             _ => None,
         }
     }
@@ -227,11 +238,7 @@ fn record(
 ) -> ProbeRecord {
     let (outcome, status, detail) = match found {
         Ok(status) => (Outcome::Pass, status, String::new()),
-        Err(error) => (
-            Outcome::Fail(error.reason()),
-            error.status(),
-            error.to_string(),
-        ),
+        Err(error) => (error.outcome(), error.status(), error.to_string()),
     };
     ProbeRecord {
         at,

@@ -51,6 +51,11 @@ impl PathPattern {
         Ok(Self { values })
     }
 
+    /// Whether a path, in its normal form, is met.
+    pub fn fits(&self, path: &str) -> bool {
+        fit(&self.values, path.as_bytes()).is_some()
+    }
+
     pub(super) fn values(&self) -> &[Pattern] {
         &self.values
     }

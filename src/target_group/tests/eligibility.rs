@@ -210,3 +210,59 @@ fn healthy_and_unhealthy_targets_are_counted_by_zone() {
     assert_eq!(group.unhealthy_count(None), 1);
     assert_eq!(group.health().count(), 4);
 }
+
+/// A probe that finds the target being maintained.
+fn maintain(group: &TargetGroup, id: &str) {
+    let target = group.target(&key(id)).unwrap();
+    let thresholds = Thresholds {
+        healthy: 2,
+        unhealthy: 2,
+    };
+    group.observe(
+        target,
+        record(Outcome::Maintenance),
+        &thresholds,
+        Instant::now(),
+    );
+}
+
+#[test]
+fn one_target_that_is_maintained_is_taken_out_while_another_serves() {
+    let group = group(ZonePolicy::CrossZone, targets(&["a1", "a2"]));
+    maintain(&group, "a1");
+    maintain(&group, "a1");
+    assert_eq!(group.state("a1").health(), TargetHealth::Unhealthy);
+    assert_eq!(group.order(2), ["a2", "a2"]);
+}
+
+#[test]
+fn when_all_targets_are_maintained_they_stay_in_service() {
+    let group = group(ZonePolicy::CrossZone, targets(&["a1", "a2"]));
+    for _ in 0..9 {
+        maintain(&group, "a1");
+        maintain(&group, "a2");
+    }
+    assert_eq!(group.state("a1").health(), TargetHealth::Healthy);
+    assert_eq!(group.state("a2").health(), TargetHealth::Healthy);
+    // The first page that one of them gives again leaves the other behind.
+    let thresholds = Thresholds {
+        healthy: 2,
+        unhealthy: 2,
+    };
+    let back = group.target(&key("a2")).unwrap();
+    group.observe(back, record(Outcome::Pass), &thresholds, Instant::now());
+    maintain(&group, "a1");
+    maintain(&group, "a1");
+    assert_eq!(group.state("a1").health(), TargetHealth::Unhealthy);
+}
+
+#[test]
+fn the_last_healthy_target_that_is_maintained_stays_and_an_unhealthy_one_does_not_come_back() {
+    let group = group(ZonePolicy::CrossZone, targets(&["a1", "a2"]));
+    group.fail(&["a1"]);
+    for id in ["a2", "a2", "a2", "a1", "a1", "a1"] {
+        maintain(&group, id);
+    }
+    assert_eq!(group.state("a1").health(), TargetHealth::Unhealthy);
+    assert_eq!(group.state("a2").health(), TargetHealth::Healthy);
+}
