@@ -14,8 +14,8 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::scene::{
-    Group, PROBED, Site, UNPROBED, asking, entries, group, listening, one_group, order, outlast,
-    shares,
+    Group, MAINTENANCE, PROBED, Site, UNPROBED, asking, entries, group, listening, one_group,
+    order, outlast, shares,
 };
 use crate::support::{Client, Elbow, SOON, eventually};
 
@@ -347,4 +347,33 @@ async fn a_response_that_has_begun_is_not_cut_when_its_target_turns_unhealthy() 
     let body = client.wire.body(&mut response, true).await;
     body.expect("the whole response");
     assert_eq!(response.text(), "halfhalf");
+}
+
+#[tokio::test]
+async fn a_site_that_is_maintained_as_a_whole_stays_in_service_and_one_target_alone_does_not() {
+    let (a, b) = (Site::start("a").await, Site::start("b").await);
+    let tolerant = EXACT.replace("{ path", "{ tolerate_maintenance = true, path");
+    let elbow = Elbow::start(&one_group(&[&a, &b], &tolerant)).await;
+    let group = Group(&elbow, "group");
+    group.expect_healthy(&[&a, &b]).await;
+    a.judge([MAINTENANCE]);
+    b.judge([MAINTENANCE]);
+    let maintained = |id: &str| {
+        let probes = group.state(id).unwrap().probes();
+        let found = probes.iter().rev();
+        let failed = |outcome: &Outcome| *outcome != Outcome::Pass;
+        found.take_while(|probe| failed(&probe.outcome)).count()
+    };
+    eventually(SOON, "four probes of each found it", || {
+        maintained("a") >= 4 && maintained("b") >= 4
+    })
+    .await;
+    group.expect_healthy(&[&a, &b]).await;
+    assert!(elbow.metric("elbow_probes_total{outcome=\"maintenance\"}") >= 8.0);
+    // One is done, and the other one is left behind.
+    a.judge([200]);
+    group.expect("b", TargetHealth::Unhealthy).await;
+    group.expect_healthy(&[&a]).await;
+    b.judge([200]);
+    group.expect_healthy(&[&b]).await;
 }

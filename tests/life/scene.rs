@@ -25,6 +25,9 @@ pub(crate) const PROBED: &str = "health_check = { path = \"/probe\", interval = 
 /// Not probed: takes requests from the start.
 pub(crate) const UNPROBED: &str = "health_check = { enabled = false }";
 
+/// A verdict: 503 with Retry-After, which says that the site is being maintained.
+pub(crate) const MAINTENANCE: u16 = 1503;
+
 /// A target that answers by path:
 ///
 /// * `/probe`: the next of its verdicts (a status; 0 is silence), the last one for ever;
@@ -105,7 +108,11 @@ impl Script {
                 if status == 0 {
                     std::future::pending::<()>().await;
                 }
-                let head = format!("HTTP/1.1 {status} Verdict\r\nContent-Length: 0\r\n\r\n");
+                let (status, more) = match status {
+                    MAINTENANCE => (503, "Retry-After: 600\r\n"),
+                    status => (status, ""),
+                };
+                let head = format!("HTTP/1.1 {status} Verdict\r\n{more}Content-Length: 0\r\n\r\n");
                 wire.try_send(head).await.ok()?;
             }
             "/half" => {

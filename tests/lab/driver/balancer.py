@@ -31,11 +31,25 @@ def prepare(report: Report) -> None:
         *(settings.ELBOW_BIN, "cert", settings.HOST, "--ca", settings.AUTHORITY),
         *("--out", settings.CERTIFICATES),
     )
-    template = Template((settings.LAB / "config" / "elbow.toml").read_text())
-    (settings.CERTIFICATES / "elbow.toml").write_text(template.substitute(net=settings.NET))
+    _write_configuration(stale_ip_after_stop=False)
     for path in (settings.CERTIFICATES, *settings.CERTIFICATES.iterdir(), ACCESS_LOG.parent):
         shutil.chown(path, _USER, _USER)
     settings.RUNTIME.chmod(0o755)
+
+
+def configure(*, stale_ip_after_stop: bool = False) -> None:
+    """Changes what can be changed in the configuration, and reloads."""
+    _write_configuration(stale_ip_after_stop=stale_ip_after_stop)
+    ask("/reload", "POST")
+
+
+def _write_configuration(*, stale_ip_after_stop: bool) -> None:
+    template = Template((settings.LAB / "config" / "elbow.toml").read_text())
+    stale = str(stale_ip_after_stop).lower()
+    text = template.substitute(net=settings.NET, stale_ip_after_stop=stale)
+    path = settings.CERTIFICATES / "elbow.toml"
+    path.write_text(text)
+    shutil.chown(path, _USER, _USER)
 
 
 def wait_ready() -> None:
@@ -59,6 +73,18 @@ def health(target: str, group: str = settings.GROUP) -> tuple[str, str]:
 def targets(group: str = settings.GROUP) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = document(f"/target-groups/{group}/health")["target_groups"]
     return list(groups[0]["targets"])
+
+
+def address(target: str, group: str = settings.GROUP) -> str:
+    """Where the balancer asks a target."""
+    found = [found["target"]["address"] for found in targets(group) if found["target"]["id"] == target]
+    return str(found[0]).partition(":")[0] if found else ""
+
+
+def found(target: str, outcome: str, group: str = settings.GROUP) -> int:
+    """How many of its latest probes in a row found this."""
+    probes = [found["probes"] for found in targets(group) if found["target"]["id"] == target][0]
+    return next((n for n, probe in enumerate(reversed(probes)) if probe["outcome"] != outcome), len(probes))
 
 
 def healthy(group: str = settings.GROUP) -> set[str]:

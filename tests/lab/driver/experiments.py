@@ -113,6 +113,7 @@ def stage(report: Report) -> None:
         finally:
             hosts.mend_all()
             balancer.wait_healthy()
+    _maintained_everywhere(report)
     rows.append(_scaled(report, cookie))
     rows.append(_reloaded(report, cookie))
     if compose.is_running("database"):
@@ -169,6 +170,28 @@ def _disturbed(report: Report, cookie: str, experiment: Experiment) -> list[str]
         back=f"{come:.1f}" if come is not None else "before",
         reason=left.reason if left else "-",
     )
+
+
+def _maintained_everywhere(report: Report) -> None:
+    """An update of files that the hosts share: all of them say 503 and Retry-After. The site is being maintained, and its
+    hosts are not dead."""
+    name = "maintenance everywhere"
+    report.say(f"{name} ...")
+    both = {site.id for site in settings.SITES}
+    try:
+        for site in settings.SITES:
+            hosts.maintain(site)
+        probed = wait_until("both were probed four times",
+                            lambda: all(balancer.found(site.id, "maintenance") >= 4 for site in settings.SITES), 60)
+        report.check(f"{name}: both stay in service", bool(probed) and balancer.healthy() >= both, balancer.targets())
+        answer = Browser(browser.NODE_A).get("/")
+        says = answer.status == 503 and answer.target in both and "scheduled maintenance" in answer.text
+        report.check(f"{name}: a visitor reads WordPress's own page", says, answer)
+    finally:
+        for site in settings.SITES:
+            hosts.maintained(site)
+    answer = Browser(browser.NODE_A).get("/")
+    report.check(f"{name}: and afterwards the first page is there at once", answer.status == 200, answer)
 
 
 def _scaled(report: Report, cookie: str) -> list[str]:

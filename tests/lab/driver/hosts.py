@@ -49,6 +49,18 @@ def start_elsewhere(site: Site) -> None:
     start(site)
 
 
+def return_home(site: Site) -> None:
+    """A stopped host gets its own address back."""
+    disconnect(site)
+    connect(site)
+
+
+def answers(site: Site, address: str) -> bool:
+    """Whether its Apache answers at that address, as it finds itself."""
+    ask = f"echo file_get_contents('http://{address}/lab/answers.html');"
+    return "Apache answers" in compose.execute(site.id, "php", "-r", ask, check=False)
+
+
 def disconnect(site: Site) -> None:
     docker("network", "disconnect", compose.network(site.network), compose.container(site.id))
 
