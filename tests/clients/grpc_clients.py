@@ -199,8 +199,9 @@ def endings(checks: Checks, caller: Caller, elbow: Elbow, servers: list[Server])
     checks.equal("a stream begins at once", next(stream), b"0")
     stream.cancel()
     checks.in_time("a stream that the client leaves ends at the target", given_up, 5)
-    cancelled = {line["elb_status_code"] for line in elbow.log() if "Hang" in line["request_url"]}
-    checks.equal("the log has calls that the client gave up (460) and whose time was up (504)", cancelled - {460, 504}, set())
+    # Whose time is up may be ended by the client, by Elbow or by the target, whoever looks first.
+    logged = lambda: {line["elb_status_code"] for line in elbow.log() if "Hang" in line["request_url"]}  # noqa: E731
+    checks.in_time("the log has 460 for a call that was given up", lambda: 460 in logged() and logged() <= {200, 460, 504}, 5)
 
 
 def made_by_the_balancer(checks: Checks, caller: Caller) -> None:

@@ -32,7 +32,8 @@ pub struct LoadBalancer {
     /// What it listens on.
     #[serde(default)]
     pub listener: Vec<Listener>,
-    /// ALB: idle_timeout.timeout_seconds, 1s-4000s. A connection on which nothing moves is closed.
+    /// ALB: idle_timeout.timeout_seconds, 1s-4000s. A connection on which nothing moves is closed, and a
+    /// response of which the client takes less than 1KiB in that time is given up.
     #[serde(default = "default::idle_timeout")]
     pub idle_timeout: Span,
     /// ALB: client_keep_alive.seconds, 60s-604800s. The longest life of a client connection.
