@@ -464,6 +464,18 @@ There it meets rule 20.
     }
 
     #[test]
+    fn a_client_that_is_not_let_in_is_told_who_keeps_it_out() {
+        let listener = "[[load_balancer.listener]]";
+        let group = format!("security_groups = [\"web\"]\n{listener}");
+        let web = "[[security_group]]\nname = \"web\"\ninbound = [{ source = \"10.0.0.0/8\" }]";
+        let shop = format!("{}\n{web}", SHOP.replacen(listener, &group, 1));
+        let shown = page_of_shop(&shop, "GET", "http://a.example.com:8080/", &[]);
+        let told = "The connection is reset: no inbound rule of web lets 192.0.2.1 in on port 8080 \
+                    (security_group; --source asks for another client).\n";
+        assert!(shown.ends_with(told), "{shown}");
+    }
+
+    #[test]
     fn answers_and_refusals_are_told_in_a_line() {
         let answered = page_of(
             "GET",

@@ -118,7 +118,6 @@ def _down(report: Report) -> None:
     observers.stop()
     if engine.is_there():
         compose.remove_all()
-    machine.unshield_targets()
     engine.stop(report)
     machine.unguard_networks()
     for path in settings.RUNTIME.iterdir():

@@ -53,6 +53,11 @@ def is_running(service: str) -> bool:
         return False
 
 
+def process(service: str) -> int:
+    """The first process of a service's container, as this machine numbers it."""
+    return int(docker("inspect", "--format", "{{.State.Pid}}", container(service)).strip())
+
+
 def execute(service: str, *command: object, timeout: float = 60, check: bool = True) -> str:
     return docker("exec", container(service), *command, timeout=timeout, check=check)
 

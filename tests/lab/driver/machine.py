@@ -8,14 +8,12 @@ from pathlib import Path
 
 import settings
 from report import Report
-from settings import Site
 from shell import CommandFailed, run
 
 _IMAGES = ["iptables", "mmdebstrap"]
-_PACKAGES = [*_IMAGES, "prometheus", "goaccess", "chromium", "chromium-driver", "libnss3-tools"]
+_PACKAGES = [*_IMAGES, "nftables", "prometheus", "goaccess", "chromium", "chromium-driver", "libnss3-tools"]
 _ENGINE = ["docker.io"]
 _COMPOSE = ["docker-compose"]
-_REFUSED = ("-j", "REJECT", "--reject-with", "tcp-reset")
 _POLICY = Path("/usr/sbin/policy-rc.d")
 
 
@@ -38,23 +36,9 @@ def unguard_networks() -> None:
     run("ip", "route", "del", "unreachable", settings.RANGE, "metric", settings.GUARD_METRIC, check=False)
 
 
-def shield_targets() -> None:
-    """What a security group would do: port 80 of the WordPress hosts is open for the balancer alone. Nothing but this
-    machine can reach the lab's networks from outside, so this machine's own packets are what is refused."""
-    for site in settings.SITES:
-        rule = ("OUTPUT", "-o", site.bridge, "-p", "tcp", "--dport", "80", "!", "-d", _node(site))
-        if run("iptables", "-C", *rule, *_REFUSED, check=False).strip():
-            run("iptables", "-I", *rule, *_REFUSED)
-
-
-def unshield_targets() -> None:
-    for site in settings.SITES:
-        rule = ("OUTPUT", "-o", site.bridge, "-p", "tcp", "--dport", "80", "!", "-d", _node(site))
-        run("iptables", "-D", *rule, *_REFUSED, check=False)
-
-
-def _node(site: Site) -> str:
-    return settings.NODE_A if site is settings.WP_A else settings.NODE_C
+def load_rules(process: int, rules: Path) -> None:
+    """Loads rules of nftables on the host that the process belongs to: in its network namespace."""
+    run("nsenter", f"--target={process}", "--net", "nft", "-f", rules)
 
 
 def check_disk() -> None:

@@ -6,7 +6,6 @@ import compose
 import database
 import hosts
 import images
-import machine
 import settings
 import window
 import wordpress
@@ -19,7 +18,6 @@ from shell import wait_until
 def phase_1(report: Report) -> None:
     report.stage("phase 1: one WordPress, its database in it")
     compose.remove_all()
-    machine.unshield_targets()
     compose.up("phase-1")
     database.wait("wordpress")
     owner = Browser(browser.DIRECT)
