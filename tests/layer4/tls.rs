@@ -9,7 +9,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 
-use crate::scene::{PROBED, UNPROBED, echo, echoes, expect_reset, finish, healthy, open};
+use crate::scene::{
+    PROBED, UNPROBED, echo, echoes, expect_reset, expect_turned_away, finish, healthy, open,
+};
 use crate::support::{Certificates, Client, Elbow, SOON, Target, eventually, targets};
 
 /// Ends TLS with a certificate for these hosts, which is named so.
@@ -274,8 +276,7 @@ async fn a_target_that_is_not_believed_gets_nothing_and_another_is_tried() {
         assert_eq!(open(elbow.address()).await.1, 'b');
     }
     let alone = Elbow::start(&begun_anew(tcp, &targets(&[&a]), &group)).await;
-    let mut client = Client::connect(alone.address()).await;
-    expect_reset(&mut client).await;
+    expect_turned_away(alone.address()).await;
     let line = alone.log_line().await;
     assert_eq!(line.text("error_reason"), "TargetTlsNegotiationError");
     alone
