@@ -298,7 +298,9 @@ async fn launch_after(
         admin: (fixed.admin, copy),
         program: options.program,
         lineage: lineage.clone(),
+        metrics: metrics.upgrade.clone(),
     };
+    metrics.upgrade.number.set(lineage.number.cast_signed());
     tokio::spawn(predecessor.run());
     if let Some(path) = &fixed.upgrade_socket {
         let bound = UpgradeSocket::bind(path);

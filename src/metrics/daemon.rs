@@ -1,4 +1,4 @@
-//! What concerns the daemon as a whole: its version, its workers, its reloads.
+//! What concerns the daemon as a whole: its version, its workers, its reloads and upgrades.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -90,6 +90,33 @@ impl ServerMetrics {
                 registry,
                 "elbow_connection_panics_total",
                 "Connections that ended in a panic, which is an error in Elbow.",
+            )?,
+        })
+    }
+}
+
+/// Processes that take over from one another.
+#[derive(Clone, Debug)]
+pub struct UpgradeMetrics {
+    /// How many processes there were, this one included.
+    pub number: IntGauge,
+    /// Processes that were to take over from this one, and did not.
+    pub failures: IntCounter,
+}
+
+impl UpgradeMetrics {
+    pub(super) fn new(registry: &Registry) -> Result<Self, MetricsError> {
+        Ok(Self {
+            number: gauge(
+                registry,
+                "elbow_process_number",
+                "How many processes there were since one started that took over from none, this one \
+                 included.",
+            )?,
+            failures: counter(
+                registry,
+                "elbow_failed_upgrades_total",
+                "Processes that were to take over from this one, and did not.",
             )?,
         })
     }

@@ -32,7 +32,7 @@ pub use auth::AuthMetrics;
 pub use blocked::BlockedMetrics;
 pub use classic::ClassicMetrics;
 pub use condition::ConditionMetrics;
-pub use daemon::{ReloadMetrics, ServerMetrics};
+pub use daemon::{ReloadMetrics, ServerMetrics, UpgradeMetrics};
 pub use group::{GroupMetrics, ProbeMetrics, ProbeOutcome};
 pub use node::{ActiveConnection, NodeMetrics};
 pub use process::ProcessMetrics;
@@ -54,6 +54,8 @@ pub struct Metrics {
     pub reload: ReloadMetrics,
     /// Connections before and after they belong to a node.
     pub server: ServerMetrics,
+    /// Processes that take over from one another.
+    pub upgrade: UpgradeMetrics,
     /// Worker threads.
     pub workers: IntGauge,
     registry: Registry,
@@ -82,6 +84,7 @@ impl Metrics {
         Ok(Self {
             reload: ReloadMetrics::new(registry)?,
             server: ServerMetrics::new(registry)?,
+            upgrade: UpgradeMetrics::new(registry)?,
             workers: daemon::workers(registry)?,
             registry: registry.clone(),
             families: Arc::new(Families {

@@ -12,6 +12,7 @@ use tracing::{error, info};
 use super::handle::Request;
 use super::message::{Estate, Message, Talk, unexpected};
 use super::{Lineage, Program, SuccessionError, Upgrades, blocking, service_manager};
+use crate::metrics::UpgradeMetrics;
 use crate::reload::{Bequest, ReloadHandle};
 
 /// How long a new process may take to say that it is there.
@@ -38,6 +39,8 @@ pub struct Predecessor {
     pub program: Option<Program>,
     /// Notes what became of it.
     pub lineage: Lineage,
+    /// Counts failures.
+    pub metrics: UpgradeMetrics,
 }
 
 /// Another process has taken over.
@@ -71,6 +74,7 @@ impl Predecessor {
                 Err(error) => {
                     error!(%error, "no other process has taken over; this one goes on");
                     self.lineage.note_failure(error.to_string());
+                    self.metrics.failures.inc();
                     (Err(Arc::new(error)), None)
                 }
             };

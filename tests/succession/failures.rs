@@ -28,10 +28,16 @@ async fn a_wrong_configuration_leaves_the_process_that_runs() {
         "{said}"
     );
     expect_unchanged(&mut daemon, "99").await;
+    let mut admin = Client::connect(daemon.admin()).await;
+    let metrics = admin.get("/metrics").await;
+    assert!(metrics.text().contains("\nelbow_failed_upgrades_total 1\n"));
     daemon.configure(&naming("second"));
     daemon.upgraded().await;
     let mut client = Client::connect(daemon.address()).await;
     assert_eq!(client.get("/").await.text(), "second");
+    let mut admin = Client::connect(daemon.admin()).await;
+    let metrics = admin.get("/metrics").await;
+    assert!(metrics.text().contains("\nelbow_process_number 2\n"));
 }
 
 #[tokio::test]
