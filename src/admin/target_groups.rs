@@ -75,7 +75,7 @@ struct SurgeQueueDocument {
 
 /// Who waits at the node of a zone.
 #[derive(Debug, Serialize)]
-struct WaitingDocument {
+pub(super) struct WaitingDocument {
     zone: Option<String>,
     length: usize,
     /// The most that have waited within this minute and the last.
@@ -186,18 +186,23 @@ fn active_standby(group: &Group) -> Option<ActiveStandbyDocument> {
 fn surge_queue(group: &Group) -> Option<SurgeQueueDocument> {
     group.settings().max_concurrency?;
     let limits = group.settings().surge_queue;
-    let queues = group.surge_queues(Instant::now()).into_iter();
+    Some(SurgeQueueDocument {
+        most: limits.length,
+        timeout: span(limits.timeout),
+        nodes: waiting(group, Instant::now()),
+    })
+}
+
+/// The nodes at which somebody has waited because all targets were full.
+pub(super) fn waiting(group: &Group, now: Instant) -> Vec<WaitingDocument> {
+    let queues = group.surge_queues(now).into_iter();
     let nodes = queues.map(|queue| WaitingDocument {
         zone: queue.zone.map(|zone| zone.to_string()),
         length: queue.length,
         peak: queue.peak,
         spillovers: queue.spillovers,
     });
-    Some(SurgeQueueDocument {
-        most: limits.length,
-        timeout: span(limits.timeout),
-        nodes: nodes.collect(),
-    })
+    nodes.collect()
 }
 
 fn standings(group: &Group, snapshot: &Snapshot) -> Vec<StandingDocument> {

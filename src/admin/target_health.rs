@@ -14,6 +14,7 @@ use crate::target_group::AdministrativeOverride;
 
 use super::Context;
 use super::answer::{Refusal, listed};
+use super::target_groups::{WaitingDocument, waiting};
 
 #[derive(Debug, Serialize)]
 pub(super) struct TargetGroups {
@@ -24,6 +25,9 @@ pub(super) struct TargetGroups {
 struct GroupHealth {
     target_group: String,
     load_balancer: Option<String>,
+    /// The nodes at which requests have waited because all targets were full.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    surge_queue: Vec<WaitingDocument>,
     targets: Vec<TargetDescription>,
 }
 
@@ -169,6 +173,7 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
     GroupHealth {
         target_group: group.settings().name.to_string(),
         load_balancer: group.load_balancer.as_ref().map(ToString::to_string),
+        surge_queue: waiting(group, now),
         targets: registered
             .chain(departing)
             .map(|(target, departing)| TargetDescription {

@@ -6,6 +6,7 @@
 mod cert;
 mod certificates;
 mod check;
+mod classic;
 mod daemon;
 mod explain;
 mod failure;

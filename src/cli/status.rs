@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::Failure;
 use super::certificates::Certificates;
+use super::classic::{InstanceHealth, Waiting};
 use super::remote::{self, RemoteError};
 use super::say::say;
 use super::table::Table;
@@ -113,6 +114,8 @@ struct Groups {
 struct Group {
     target_group: String,
     load_balancer: Option<String>,
+    #[serde(default)]
+    surge_queue: Vec<Waiting>,
     targets: Vec<Target>,
 }
 
@@ -152,13 +155,6 @@ struct Health {
     state: String,
     reason: Option<String>,
     description: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct InstanceHealth {
-    state: String,
-    reason_code: String,
-    description: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -354,6 +350,9 @@ fn group_section(group: &Group) -> String {
         },
         group.targets.len(),
     );
+    for queue in &group.surge_queue {
+        let _ = writeln!(text, "{queue}");
+    }
     let mut table = Table::new([
         "TARGET",
         "ADDRESS",
@@ -381,7 +380,7 @@ fn group_section(group: &Group) -> String {
                 .last()
                 .map_or_else(|| "-".to_owned(), last_probe),
             match &target.instance_health {
-                Some(health) => instance_reason(health),
+                Some(health) => health.reason(),
                 None => reason(&target.target_health),
             },
         ]);
@@ -434,15 +433,6 @@ fn last_probe(probe: &Probe) -> String {
         let _ = write!(text, " ({})", probe.detail);
     }
     text
-}
-
-/// `ELB: Instance registration is still in progress.`
-fn instance_reason(health: &InstanceHealth) -> String {
-    match (&*health.reason_code, &*health.description) {
-        ("N/A", "N/A") => String::new(),
-        ("N/A", words) => words.to_owned(),
-        (code, words) => format!("{code}: {words}"),
-    }
 }
 
 fn reason(health: &Health) -> String {
@@ -508,7 +498,9 @@ b       10.0.2.9:80  -     2       unhealthy  0          03:04:05 fail in 5000.4
     #[test]
     fn instances_of_a_classic_load_balancer_are_told_in_its_words() {
         let groups: Groups = serde_json::from_str(
-            r#"{ "target_groups": [{ "target_group": "instances", "load_balancer": "elb", "targets": [
+            r#"{ "target_groups": [{ "target_group": "instances", "load_balancer": "elb",
+              "surge_queue": [{ "zone": "1a", "length": 3, "peak": 7, "spillovers": 2 }],
+              "targets": [
               { "target": { "id": "i-1", "address": "10.0.0.6:80", "availability_zone": null },
                 "target_health": { "state": "healthy" }, "weight": 1, "in_flight": 2, "probes": [],
                 "instance_health": { "state": "InService", "reason_code": "N/A",
@@ -521,6 +513,7 @@ b       10.0.2.9:80  -     2       unhealthy  0          03:04:05 fail in 5000.4
         .unwrap();
         let expected = "\
 Target group instances of elb: 1 of 2 healthy
+Node 1a: 3 waiting because all targets are full, 7 at most of late; 2 spilled over
 TARGET  ADDRESS      ZONE  WEIGHT  STATE         IN FLIGHT  LAST PROBE  REASON
 i-1     10.0.0.6:80  -     1       InService     2          -
 i-2     10.0.0.7:80  -     1       OutOfService  0          -           ELB: Instance registration is still in progress.

@@ -84,6 +84,16 @@ async fn what_the_full_queue_cannot_take_spills_over_with_503() {
     assert_eq!(client.get("/").await.status(), 503);
     assert_eq!(client.get("/").await.status(), 503);
     assert_eq!(metric(&elbow, "spillovers_total").await, 2);
+    let told = Client::connect(elbow.admin())
+        .await
+        .get("/target-health")
+        .await;
+    let told: serde_json::Value = serde_json::from_str(told.text()).unwrap();
+    let queue = &told["target_groups"][0]["surge_queue"][0];
+    assert_eq!(
+        (&queue["length"], &queue["spillovers"]),
+        (&1.into(), &2.into())
+    );
     site.open_gate();
     assert_eq!(held.response().await.status(), 200);
     assert_eq!(waiting.response().await.status(), 200);
