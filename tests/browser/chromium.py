@@ -84,6 +84,18 @@ class Chromium:
         """What a script in the page gives to its last argument, a function."""
         return self._ask("POST", "/execute/async", {"script": script, "args": arguments})
 
+    def url(self) -> str:
+        """Where the page is."""
+        return str(self._ask("GET", "/url"))
+
+    def cookies(self) -> dict[str, str]:
+        """Those that go with requests for the page, by name."""
+        return {cookie["name"]: cookie["value"] for cookie in self._ask("GET", "/cookie")}
+
+    def forget(self) -> None:
+        """Deletes those."""
+        self._ask("DELETE", "/cookie")
+
     def screenshot(self, file: Path) -> None:
         file.write_bytes(base64.b64decode(self._ask("GET", "/screenshot")))
 

@@ -67,8 +67,8 @@ class Checks:
 class Elbow:
     """`elbow run` with an HTTPS certificate for HOST from an authority of its own. Use it in `with`."""
 
-    def __init__(self, name: str) -> None:
-        self.folder = SEEN / name
+    def __init__(self, name: str, seen: Path = SEEN) -> None:
+        self.folder = seen / name
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._run("cert", HOST)
