@@ -138,11 +138,13 @@ impl Proxy {
         };
         let query = request.head.query().unwrap_or_default();
         let providers = &request.entrance.listener.providers;
-        let of_login =
-            |oidc: &&std::sync::Arc<Oidc>| oidc.began(query, &self.secrets, &visit) == Some(true);
+        let of_login = |oidc: &&std::sync::Arc<Oidc>| oidc.began(query, &self.secrets);
         // Of a login that nobody began, anyone can say what is wrong.
         let oidc = providers.iter().find(of_login).or(providers.first());
         let oidc = oidc.ok_or(ProxyError::NoListener)?;
+        if let Some(detour) = oidc.lead_on(query, &visit, &self.secrets) {
+            return Ok(self.send_away(client, request, detour, record).await);
+        }
         let began = Instant::now();
         let completed = oidc.complete(query, &visit, &self.secrets).await;
         let metrics = &request.entrance.metrics.auth;

@@ -167,6 +167,35 @@ async fn a_user_logs_in_and_the_target_is_told_who_it_is() {
 }
 
 #[tokio::test]
+async fn of_two_tabs_that_log_in_at_once_both_get_their_page() {
+    let (target, provider) = (Target::saying("hello").await, Provider::start().await);
+    provider.answer("/userinfo", 200, &user());
+    let (elbow, certificates) = start(&target, &before(&provider, "")).await;
+    let mut browser = Browser::new(&elbow, &certificates);
+    let (state, _) = browser.begin().await;
+    let callback = format!("/oauth2/idpresponse?code=c-0&state={state}");
+    browser.log_in(&provider, json!({})).await;
+    // The second tab comes back when the login of the first is over; so does who reloads that address.
+    let location = Some("https://site.test/private/a?b=c");
+    for _ in 0..2 {
+        let back = browser.get(&callback).await;
+        assert_eq!((back.status(), back.value("Location")), (302, location));
+    }
+    assert_eq!(
+        provider.token_requests(),
+        1,
+        "the session of the first is there"
+    );
+    let success = "elbow_oidc_total{event=\"success\"}";
+    assert_eq!(elbow.metric(success), 1.0);
+    // Of no use to who has no session, or with a state that is none.
+    let mut other = Browser::new(&elbow, &certificates);
+    assert_eq!(other.get(&callback).await.status(), 401);
+    let forged = "/oauth2/idpresponse?code=c-0&state=forged";
+    assert_eq!(browser.get(forged).await.status(), 401);
+}
+
+#[tokio::test]
 async fn without_an_own_rule_nobody_can_say_who_it_is() {
     let (target, provider) = (Target::saying("hello").await, Provider::start().await);
     let (elbow, certificates) = start(&target, &before(&provider, "")).await;

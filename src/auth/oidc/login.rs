@@ -92,6 +92,12 @@ impl Login {
         })
     }
 
+    /// The login that a state is of, whoever brings it and whenever.
+    pub(super) fn open(state: &str, keyring: &Keyring) -> Option<Self> {
+        let plain = keyring.open(Purpose::Login, b"", state.as_bytes())?;
+        serde_json::from_slice(&plain).ok()
+    }
+
     /// The login that a client comes back from, and the nonce that its ID token must hold.
     pub(super) fn end(
         state: &str,
@@ -99,9 +105,7 @@ impl Login {
         keyring: &Keyring,
         now: SystemTime,
     ) -> Result<(Self, String), AuthError> {
-        let plain = keyring.open(Purpose::Login, b"", state.as_bytes());
-        let plain = plain.ok_or(AuthError::InvalidState)?;
-        let login: Self = serde_json::from_slice(&plain).map_err(|_| AuthError::InvalidState)?;
+        let login = Self::open(state, keyring).ok_or(AuthError::InvalidState)?;
         let browser = cookies.get(NONCE).ok_or(AuthError::InvalidState)?;
         if hash("browser", browser) != login.browser {
             return Err(AuthError::InvalidState);

@@ -291,11 +291,32 @@ impl Oidc {
         }))
     }
 
-    /// Whether a client that comes back is of a login with this provider. `None` if the state tells nothing.
-    pub fn began(&self, query: &str, secrets: &Secrets, visit: &Visit<'_>) -> Option<bool> {
+    /// Whether a client comes back with a state of this provider's; it may be another's, or old.
+    pub fn began(&self, query: &str, secrets: &Secrets) -> bool {
+        self.login(query, secrets).is_some()
+    }
+
+    fn login(&self, query: &str, secrets: &Secrets) -> Option<(String, Login)> {
         let state = parameter(query, "state")?;
-        let ended = Login::end(&state, &visit.cookies, &secrets.keyring, visit.now);
-        ended.ok().map(|(login, _)| login.provider == self.id)
+        let login = Login::open(&state, &secrets.keyring)?;
+        (login.provider == self.id).then_some((state, login))
+    }
+
+    /// Where a client wanted to go whose login is over, and which has a session: it has logged in in another tab
+    /// meanwhile, or loads the address again that it came back to.
+    pub fn lead_on(&self, query: &str, visit: &Visit<'_>, secrets: &Secrets) -> Option<Detour> {
+        let (state, login) = self.login(query, secrets)?;
+        let (keyring, name) = (&secrets.keyring, &self.settings.session_cookie_name);
+        if Login::end(&state, &visit.cookies, keyring, visit.now).is_ok() {
+            return None;
+        }
+        let timeout = self.settings.session_timeout;
+        let context = (keyring, self.id.as_bytes());
+        Session::open(&visit.cookies, name, context, timeout, visit.now)?;
+        Some(Detour {
+            location: format!("https://{}{}", visit.host, login.uri),
+            cookies: Vec::new(),
+        })
     }
 
     /// Ends the login of a client that comes back to [`CALLBACK`] with this query, and sends it where it wanted to go.
