@@ -1,5 +1,7 @@
 //! Answers that the balancer makes itself: errors, redirects, fixed responses.
 
+use std::pin::pin;
+
 use super::client::Client;
 use super::date;
 use super::error::ProxyError;
@@ -36,7 +38,7 @@ impl Client {
         let (_, mut writer) = self.wire.split();
         let (body, end) = (body.as_bytes(), Some(&b""[..]));
         let sending = writer.start(&mut out, BodyCoding::Plain, body, end, &record.sent);
-        let _ = self.vigil.wait(SENDING, sending).await;
+        let _ = self.vigil.wait(SENDING, pin!(sending)).await;
         buffers::give(out);
     }
 
@@ -55,7 +57,7 @@ impl Client {
         let (_, mut writer) = self.wire.split();
         let end = Some(&b""[..]);
         let sending = writer.start(&mut out, BodyCoding::Plain, b"", end, &record.sent);
-        let _ = self.vigil.wait(SENDING, sending).await;
+        let _ = self.vigil.wait(SENDING, pin!(sending)).await;
         buffers::give(out);
     }
 }

@@ -2,6 +2,7 @@
 //! one.
 
 use std::mem;
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, sleep_until};
@@ -237,7 +238,7 @@ impl Client {
                 }
             }
         };
-        match self.vigil.wait(limit, reading).await {
+        match self.vigil.wait(limit, pin!(reading)).await {
             Ok(more) => more,
             Err(Elapsed) if arrival.is_some() => More::TooSlow,
             Err(Elapsed) => More::End,
@@ -253,7 +254,7 @@ impl Client {
         record.sent_heads += head.len() as u64;
         let (_, mut writer) = self.wire.split();
         let telling = writer.start(&mut head, BodyCoding::Plain, b"", None, &record.sent);
-        let told = self.vigil.wait(LINGER, telling).await;
+        let told = self.vigil.wait(LINGER, pin!(telling)).await;
         told.is_ok_and(|told| told.is_ok())
             .then_some(())
             .ok_or(ProxyError::ClientClosedEarly)
@@ -294,7 +295,7 @@ impl Client {
             }
             buffers::give(scrap);
         };
-        let _ = self.vigil.wait(LINGER, discard).await;
+        let _ = self.vigil.wait(LINGER, pin!(discard)).await;
     }
 }
 

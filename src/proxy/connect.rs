@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use super::Proxy;
@@ -37,7 +38,8 @@ impl Proxy {
             rest: attributes.idle_timeout,
             most_fields: attributes.limits.response_headers,
         };
-        let (stream, shared) = connected(client, attempt, self.shared.connect(&wanted)).await?;
+        let connecting = self.shared.connect(&wanted);
+        let (stream, shared) = connected(client, attempt, pin!(connecting)).await?;
         Ok(Connection::stream(stream, shared, attempt.metrics))
     }
 }
@@ -65,7 +67,8 @@ pub(super) async fn connect(
     attempt: &Attempt<'_>,
     destination: &Destination,
 ) -> Result<Connection, ProxyError> {
-    let stream = connected(client, attempt, destination.connect()).await?;
+    let connecting = destination.connect();
+    let stream = connected(client, attempt, pin!(connecting)).await?;
     Ok(Connection::new(stream, Arc::clone(attempt.metrics)))
 }
 
@@ -73,7 +76,7 @@ pub(super) async fn connect(
 async fn connected<T>(
     client: &mut Client,
     attempt: &Attempt<'_>,
-    connecting: impl Future<Output = io::Result<T>>,
+    connecting: Pin<&mut impl Future<Output = io::Result<T>>>,
 ) -> Result<T, ProxyError> {
     let mut patience = Patience {
         vigil: &mut client.vigil,

@@ -1,6 +1,7 @@
 //! A response on its way from a target to the client.
 
 use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
@@ -107,8 +108,11 @@ impl Download<'_, '_> {
         let most = self.request.attributes().limits.response_headers;
         // The clock runs only once the target has the whole request.
         let busy = || self.progress.is_uploading();
-        let head = or_gone(&mut self.client, self.target.head(buffer, most));
-        let head = self.patience.wait(limit, busy, head).await?;
+        let head = async {
+            let head = pin!(self.target.head(buffer, most));
+            or_gone(&mut self.client, head).await
+        };
+        let head = self.patience.wait(limit, busy, pin!(head)).await?;
         head?.map_err(|cut| match cut {
             HeadCut::Closed => ProxyError::TargetClosed,
             HeadCut::Unprocessed => ProxyError::TargetRefused,
@@ -253,8 +257,11 @@ impl Download<'_, '_> {
         let mut ended = body.is_done();
         while !ended {
             let limit = self.request.response_timeout;
-            let read = or_gone(&mut self.client, self.target.read(body, buffer));
-            let found = self.patience.wait(limit, never, read).await??;
+            let read = async {
+                let read = pin!(self.target.read(body, buffer));
+                or_gone(&mut self.client, read).await
+            };
+            let found = self.patience.wait(limit, never, pin!(read)).await??;
             let found = found.map_err(|broken| match broken {
                 Broken::Closed => ProxyError::ResponseBody(BodyError::Truncated),
                 Broken::Malformed(error) => ProxyError::ResponseBody(error),
@@ -279,7 +286,7 @@ impl Download<'_, '_> {
         self.record.sent_heads += head.len() as u64;
         let sent = &self.record.sent;
         let sending = self.client.start(head, coding, content, end, sent);
-        let outcome = self.patience.deliver(idle, sent, sending).await?;
+        let outcome = self.patience.deliver(idle, sent, pin!(sending)).await?;
         outcome.map_err(|_| ProxyError::ClientClosed)
     }
 
@@ -293,7 +300,7 @@ impl Download<'_, '_> {
         let idle = self.request.attributes().idle_timeout;
         let sent = &self.record.sent;
         let sending = self.client.send(coding, content, end, sent);
-        let outcome = self.patience.deliver(idle, sent, sending).await?;
+        let outcome = self.patience.deliver(idle, sent, pin!(sending)).await?;
         outcome.map_err(|_| ProxyError::ClientClosed)
     }
 }
@@ -301,11 +308,11 @@ impl Download<'_, '_> {
 /// Waits for the target while the client stays.
 async fn or_gone<T>(
     client: &mut BodyWriter<'_>,
-    target: impl Future<Output = T>,
+    mut target: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, ProxyError> {
     tokio::select! {
         biased;
-        output = target => Ok(output),
+        output = &mut target => Ok(output),
         () = client.gone() => Err(ProxyError::ClientClosed),
     }
 }

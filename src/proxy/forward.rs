@@ -77,12 +77,12 @@ impl Proxy {
         request.response_timeout = limit.unwrap_or(idle);
         let mut upload = Upload::new(request.head)?;
         if request.head.expects_continue() && !upload.is_read() {
-            client.tell_to_continue(record).await?;
+            Box::pin(client.tell_to_continue(record)).await?;
         }
         let attempts = self.attempts(client, request, group, &mut upload, record);
         let outcome = match deadline(request) {
             None => attempts.await,
-            Some(deadline) => timeout(deadline, attempts)
+            Some(deadline) => timeout(deadline, Box::pin(attempts))
                 .await
                 .unwrap_or(Err(ProxyError::DeadlineExceeded)),
         };
@@ -214,11 +214,12 @@ impl Proxy {
                 let pooled = (!attempt.fresh).then(|| self.pool.take(&destination, certain));
                 match pooled.flatten() {
                     Some(connection) => Ok(connection),
-                    None => connect(client, attempt, &destination).await,
+                    // Boxed like all that is rare, so that requests do not keep room for it.
+                    None => Box::pin(connect(client, attempt, &destination)).await,
                 }
             }
             ProtocolVersion::Http2 | ProtocolVersion::Grpc => {
-                self.stream(client, request, attempt, &destination).await
+                Box::pin(self.stream(client, request, attempt, &destination)).await
             }
         };
         let mut connection = connection.map_err(Failure::before_sending)?;
@@ -245,14 +246,14 @@ impl Proxy {
                 let early = std::mem::replace(upload, Upload::none()).into_rest();
                 let idle = request.attributes().idle_timeout;
                 record.upgraded = true;
-                let through = tunnel(
+                let through = Box::pin(tunnel(
                     client,
                     &mut connection,
                     (&first, &early),
                     idle,
                     attempt.lease,
                     &request.entrance.metrics,
-                )
+                ))
                 .await;
                 connection.close(CloseReason::Upgraded);
                 record.received += through.from_client;
@@ -381,7 +382,7 @@ async fn send_head(
     let switches = request.head.upgrade().is_some();
     let sending = target.request(&out, ended, switches, &sent);
     let outcome = patience
-        .wait(request.response_timeout, never, sending)
+        .wait(request.response_timeout, never, pin!(sending))
         .await;
     let reached = match sent.into_inner() {
         0 => Reached::Nothing,

@@ -1,7 +1,7 @@
 //! Waiting for a target, with an eye on what becomes of it meanwhile.
 
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -40,9 +40,8 @@ impl Patience<'_> {
         &mut self,
         limit: Duration,
         busy: impl Fn() -> bool,
-        future: impl Future<Output = T>,
+        mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, ProxyError> {
-        let mut future = pin!(future);
         let mut left = limit;
         loop {
             // Asked before each wait: a transfer that never has to wait is cut, too.
@@ -81,7 +80,7 @@ impl Patience<'_> {
         &mut self,
         limit: Duration,
         moved: &AtomicU64,
-        future: impl Future<Output = T>,
+        future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, ProxyError> {
         let seen = AtomicU64::new(moved.load(Ordering::Relaxed));
         let busy = || {

@@ -1,5 +1,6 @@
 //! A connection that has switched protocols (WebSocket): bytes both ways, no more questions asked.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,7 +51,7 @@ pub(super) async fn tunnel(
         may_leave: false,
     };
     let busy = || moved.swap(false, Ordering::Relaxed);
-    let outcome = patience.wait(idle, busy, both).await;
+    let outcome = patience.wait(idle, busy, pin!(both)).await;
     Tunnelled {
         from_client: up.into_inner(),
         to_client: down.into_inner(),

@@ -1,6 +1,7 @@
 //! The body of a request on its way to a target.
 
 use std::mem;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -157,7 +158,7 @@ impl Upload {
             let mut vigil = mem::take(&mut self.vigil);
             let (content, end) = self.piece();
             let sending = target.send(self.coding, content, end, &count);
-            let sent = vigil.wait_while_moving(response, &count, sending).await;
+            let sent = vigil.wait_while_moving(response, &count, pin!(sending)).await;
             self.vigil = vigil;
             match sent {
                 Ok(Ok(())) => {}
@@ -192,7 +193,7 @@ impl Upload {
         loop {
             self.consumed |= self.content > 0;
             let read = client.read(&mut self.body, &mut self.buffer);
-            let found = match self.vigil.wait(idle, read).await {
+            let found = match self.vigil.wait(idle, pin!(read)).await {
                 Err(Elapsed) => return Err(ProxyError::ClientTimeout),
                 Ok(Err(Broken::Closed)) => return Err(ProxyError::ClientClosedEarly),
                 Ok(Err(Broken::Malformed(error))) => return Err(ProxyError::RequestBody(error)),

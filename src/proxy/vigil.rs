@@ -1,7 +1,11 @@
 //! Waiting with a limit, for the price of one timer a connection.
+//!
+//! Whoever waits pins the future where it is made and lends it: an `async fn` keeps room for what it is
+//! given once more than it needs, and a wait within a wait within a wait would add up to kilobytes a
+//! connection, moved about at each request.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
@@ -25,9 +29,8 @@ impl Vigil {
     pub(super) async fn wait<T>(
         &mut self,
         limit: Duration,
-        future: impl Future<Output = T>,
+        mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Elapsed> {
-        let mut future = pin!(future);
         let mut deadline = None;
         poll_fn(|cx| {
             if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -51,9 +54,8 @@ impl Vigil {
         &mut self,
         limit: Duration,
         moved: &AtomicU64,
-        future: impl Future<Output = T>,
+        mut future: Pin<&mut impl Future<Output = T>>,
     ) -> Result<T, Elapsed> {
-        let mut future = pin!(future);
         loop {
             let before = moved.load(Ordering::Relaxed);
             match self.wait(limit, future.as_mut()).await {
@@ -78,6 +80,7 @@ impl Vigil {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::pin::pin;
 
     use tokio::time::sleep;
 
@@ -90,7 +93,7 @@ mod tests {
         let mut vigil = Vigil::default();
         for limit in [5, 60, 1, 3] {
             let start = Instant::now();
-            let outcome = vigil.wait(limit * SECOND, pending::<()>()).await;
+            let outcome = vigil.wait(limit * SECOND, pin!(pending::<()>())).await;
             assert_eq!(outcome, Err(Elapsed));
             let over = start.elapsed() - limit * SECOND;
             assert!(over < Duration::from_millis(5), "{over:?} late");
@@ -107,9 +110,10 @@ mod tests {
                 moved.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let outcome = vigil.wait_while_moving(2 * SECOND, &moved, slow).await;
+        let outcome = vigil.wait_while_moving(2 * SECOND, &moved, pin!(slow)).await;
         assert_eq!(outcome, Ok(()));
-        let stalled = vigil.wait_while_moving(2 * SECOND, &moved, pending::<()>());
+        let stalled = pin!(pending::<()>());
+        let stalled = vigil.wait_while_moving(2 * SECOND, &moved, stalled);
         assert_eq!(stalled.await, Err(Elapsed));
     }
 
@@ -117,7 +121,7 @@ mod tests {
     async fn what_is_done_in_time_is_returned() {
         let mut vigil = Vigil::default();
         for _ in 0..3 {
-            let done = vigil.wait(2 * SECOND, sleep(SECOND)).await;
+            let done = vigil.wait(2 * SECOND, pin!(sleep(SECOND))).await;
             assert_eq!(done, Ok(()));
         }
     }
