@@ -288,7 +288,7 @@ fn deadline(request: &Request<'_>) -> Option<Duration> {
     request.grpc.then(|| grpc_timeout(request.head)).flatten()
 }
 
-/// Sends the request and passes the response on, both directions at once.
+/// Sends the request and passes the response on.
 async fn exchange<'r>(
     client: &mut Client,
     connection: &mut Connection,
@@ -303,6 +303,18 @@ async fn exchange<'r>(
         may_leave: attempt.may_leave,
     };
     send_head(&mut connection.wire, request, upload, record, &mut patience).await?;
+    transfer(client, connection, request, attempt, upload, record).await
+}
+
+/// Sends the rest of the request and passes the response on, both directions at once.
+async fn transfer<'r>(
+    client: &mut Client,
+    connection: &mut Connection,
+    request: &Request<'r>,
+    attempt: &Attempt<'_>,
+    upload: &mut Upload,
+    record: &mut RequestRecord<'r>,
+) -> Result<Downloaded, (ProxyError, Reached)> {
     let (client_reader, client_writer) = client.wire.split();
     let (target_reader, target_writer) = connection.wire.split();
     let at = Instant::now();
@@ -322,7 +334,11 @@ async fn exchange<'r>(
         client: client_writer,
         request,
         record,
-        patience,
+        patience: Patience {
+            vigil: &mut client.vigil,
+            lease: attempt.lease,
+            may_leave: attempt.may_leave,
+        },
         progress: &progress,
         stay: &client.stay,
         at,

@@ -164,12 +164,12 @@ impl Proxy {
         }
         loop {
             let attributes = &view.entrance.load_balancer.attributes;
-            let incoming = client.next(attributes).await;
+            let mut incoming = client.next(attributes).await;
             self.refresh(&mut view);
             let entrance = &*view.entrance;
-            let after = match incoming {
+            let after = match &mut incoming {
                 Incoming::Request(head, arrival) => {
-                    self.handle(&mut client, entrance, &ends, head, arrival)
+                    self.handle(&mut client, entrance, &ends, head, *arrival)
                         .await
                 }
                 Incoming::Refused {
@@ -178,16 +178,20 @@ impl Proxy {
                     received,
                     arrival,
                 } => {
-                    let mut record = RequestRecord::open(&self.log, entrance, &ends, arrival);
-                    record.received = received as u64;
-                    record.classified(reason);
-                    self.refuse(&mut client, &error, true, &mut record).await
+                    let mut record = RequestRecord::open(&self.log, entrance, &ends, *arrival);
+                    record.received = *received as u64;
+                    record.classified(*reason);
+                    self.refuse(&mut client, error, true, &mut record).await
                 }
                 Incoming::Http2(first) => {
+                    let first = std::mem::take(first);
                     return self.serve_http2(client, first, ends, view).await;
                 }
                 Incoming::End => return,
             };
+            if let Incoming::Request(head, _) = incoming {
+                buffers::give(head.into_bytes());
+            }
             match after {
                 After::KeepAlive => {}
                 After::Close => return,
@@ -229,8 +233,10 @@ impl Proxy {
         arrival: Arrival,
     ) {
         match head {
-            Ok(head) => {
-                self.handle(client, entrance, ends, head, arrival).await;
+            Ok(mut head) => {
+                self.handle(client, entrance, ends, &mut head, arrival)
+                    .await;
+                buffers::give(head.into_bytes());
             }
             Err((error, bytes)) => {
                 let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
@@ -247,21 +253,24 @@ impl Proxy {
         client: &mut Client,
         entrance: &Entrance,
         ends: &Ends,
-        mut head: RequestHead,
+        head: &mut RequestHead,
         arrival: Arrival,
     ) -> After {
         let mode = entrance.load_balancer.attributes.desync_mitigation;
-        let permitted = desync::judge(mode, &mut head);
-        let after = {
+        let permitted = desync::judge(mode, head);
+            let head = &*head;
             let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
             record.received = head.received() as u64;
-            record.head = Some(&head);
+            record.head = Some(head);
             let trusted = entrance.load_balancer.trusted_proxies.as_ref();
-            let origin = Origin::of(&head, ends, trusted);
+            let origin = Origin::of(head, ends, trusted);
             record.client = origin.client;
             record.classified(head.reason());
-            let request = permitted.and_then(|()| admit(entrance, ends, origin, &head));
-            match self.respond(client, request, &mut record).await {
+            let outcome = match permitted.and_then(|()| admit(entrance, ends, origin, head)) {
+                Ok(mut request) => self.respond(client, &mut request, &mut record).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
                 Ok(after) => after,
                 Err(error) => {
                     let unread = !head.framing().is_empty();
@@ -273,9 +282,6 @@ impl Proxy {
                     after
                 }
             }
-        };
-        buffers::give(head.into_bytes());
-        after
     }
 
     /// The one place where an error becomes an answer. A client that has begun to see a response
@@ -323,19 +329,19 @@ impl Proxy {
     async fn respond<'r>(
         &self,
         client: &mut Client,
-        request: Result<Request<'r>, ProxyError>,
+        request: &mut Request<'r>,
         record: &mut RequestRecord<'r>,
     ) -> Result<After, ProxyError> {
-        let mut request = request?;
         record.host = Some(request.host);
         record.note_header_names();
         record.trace(TraceId::new);
-        if let Some(answer) = self.awaited(&request) {
-            return Ok(Box::pin(self.challenged(client, &request, &answer, record)).await);
+        if let Some(answer) = self.awaited(request) {
+            return Ok(Box::pin(self.challenged(client, request, &answer, record)).await);
         }
-        let listener = &request.entrance.listener;
+        let entrance = request.entrance;
+        let listener = &entrance.listener;
         if !listener.providers.is_empty() {
-            let answered = Box::pin(self.own_path(client, &request, record)).await;
+            let answered = Box::pin(self.own_path(client, request, record)).await;
             if let Some(answered) = answered {
                 return answered;
             }
@@ -346,7 +352,7 @@ impl Proxy {
         let mut action = matched.action;
         while let Action::Authenticate(authenticated) = action {
             let by = &authenticated.by;
-            let answered = Box::pin(self.authenticate(client, &mut request, by, record)).await?;
+            let answered = Box::pin(self.authenticate(client, request, by, record)).await?;
             match answered {
                 Some(after) => return Ok(after),
                 None => action = &authenticated.then,
@@ -355,16 +361,16 @@ impl Proxy {
         match action {
             // Seen to above.
             Action::Authenticate(_) => Err(ProxyError::NoListener),
-            Action::Redirect(redirect) => self.redirect(client, &request, redirect, record).await,
+            Action::Redirect(redirect) => self.redirect(client, request, redirect, record).await,
             Action::FixedResponse(response) => Ok(self
-                .fixed_response(client, &request, response, record)
+                .fixed_response(client, request, response, record)
                 .await),
             Action::Forward(forward) => {
                 record.action = "forward";
-                transform(&request, matched.transforms, record)?;
-                let group = self.choose_group(&request, forward, record);
+                transform(request, matched.transforms, record)?;
+                let group = self.choose_group(request, forward, record);
                 let group = group.ok_or(ProxyError::NoListener)?;
-                self.forward(client, &mut request, group, record).await
+                self.forward(client, request, group, record).await
             }
         }
     }

@@ -62,13 +62,17 @@ impl BodyWriter<'_> {
                 }
             }
             Self::Http3(outbound) => {
-                let ended = content.is_empty() && end.is_some_and(<[u8]>::is_empty);
-                outbound.head(head, ended).await?;
-                sent.fetch_add(head.len() as u64, Ordering::Relaxed);
-                match ended {
-                    true => Ok(()),
-                    false => outbound.send(content, end, sent).await,
-                }
+                let starting = async {
+                    let ended = content.is_empty() && end.is_some_and(<[u8]>::is_empty);
+                    outbound.head(head, ended).await?;
+                    sent.fetch_add(head.len() as u64, Ordering::Relaxed);
+                    match ended {
+                        true => Ok(()),
+                        false => outbound.send(content, end, sent).await,
+                    }
+                };
+                // Boxed, so that connections of other versions do not keep room for it.
+                Box::pin(starting).await
             }
         }
     }
@@ -95,7 +99,7 @@ impl BodyWriter<'_> {
                     .await
             }
             Self::Http2(outbound) => outbound.send(content, end, sent).await,
-            Self::Http3(outbound) => outbound.send(content, end, sent).await,
+            Self::Http3(outbound) => Box::pin(outbound.send(content, end, sent)).await,
         }
     }
 
@@ -108,7 +112,10 @@ impl BodyWriter<'_> {
         match self {
             Self::Http1(writer) => writer.finish().await,
             Self::Http2(outbound) => outbound.send(b"", Some(b""), &AtomicU64::new(0)).await,
-            Self::Http3(outbound) => outbound.send(b"", Some(b""), &AtomicU64::new(0)).await,
+            Self::Http3(outbound) => {
+                let sent = AtomicU64::new(0);
+                Box::pin(outbound.send(b"", Some(b""), &sent)).await
+            }
         }
     }
 
