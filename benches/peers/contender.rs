@@ -61,6 +61,8 @@ pub(crate) struct Site {
 pub(crate) struct Running {
     pub(crate) who: Contender,
     pub(crate) address: SocketAddr,
+    /// Where it takes TLS; the forwarder does not.
+    pub(crate) secure: SocketAddr,
     pub(crate) process: Pinned,
     log: PathBuf,
 }
@@ -92,7 +94,7 @@ impl Running {
 /// # Errors
 /// When it is not installed, does not start, or does not answer within ten seconds.
 pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
-    let address = free_address()?;
+    let (address, secure) = (free_address()?, free_address()?);
     let log = site.folder.join(format!("{who}-access.log"));
     let process = match who {
         Contender::Elbow => {
@@ -100,13 +102,13 @@ pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
                 Some(path) => PathBuf::from(path),
                 None => PathBuf::from(env!("CARGO_BIN_EXE_elbow")),
             };
-            let file = configure(site, "elbow.toml", address)?;
+            let file = configure(site, "elbow.toml", address, secure)?;
             let arguments = ["run".into(), "--config".into(), text(&file)];
             Pinned::start(PROXY_CORE, &program, &arguments, output(site, "elbow.out")?)?
         }
         Contender::Nginx => {
             let program = find("nginx").context("not installed (apt-get install nginx-light)")?;
-            let file = configure(site, "nginx.conf", address)?;
+            let file = configure(site, "nginx.conf", address, secure)?;
             let errors = site.folder.join("nginx-error.log");
             let arguments = [
                 "-p".into(),
@@ -120,7 +122,7 @@ pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
         }
         Contender::Haproxy => {
             let program = find("haproxy").context("not installed (apt-get install haproxy)")?;
-            let file = configure(site, "haproxy.cfg", address)?;
+            let file = configure(site, "haproxy.cfg", address, secure)?;
             let arguments = ["-db".into(), "-f".into(), text(&file)];
             Pinned::start(
                 PROXY_CORE,
@@ -138,6 +140,7 @@ pub(crate) fn start(who: Contender, site: &Site) -> Result<Running> {
     let mut running = Running {
         who,
         address,
+        secure,
         process,
         log,
     };
@@ -150,12 +153,19 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn configure(site: &Site, name: &str, listen: SocketAddr) -> Result<PathBuf> {
+fn configure(
+    site: &Site,
+    name: &str,
+    listen: SocketAddr,
+    secure: SocketAddr,
+) -> Result<PathBuf> {
     let template = site.templates.join(name);
     let filled = fs::read_to_string(&template)
         .with_context(|| text(&template))?
         .replace("{{listen}}", &listen.to_string())
         .replace("{{port}}", &listen.port().to_string())
+        .replace("{{secure}}", &secure.to_string())
+        .replace("{{secure_port}}", &secure.port().to_string())
         .replace("{{admin}}", &free_address()?.to_string())
         .replace("{{target_a}}", &site.targets[0].to_string())
         .replace("{{target_b}}", &site.targets[1].to_string())

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 
 use crate::target::{PAUSE, PAUSES};
 use crate::wire::{self, Head};
-use crate::{rate, single};
+use crate::{rate, secure, single};
 
 /// What to do to a proxy.
 #[derive(Debug, Clone, Subcommand)]
@@ -44,6 +44,14 @@ pub(crate) enum Load {
         address: SocketAddr,
         connections: usize,
     },
+    /// The same over TLS, in one of its kinds.
+    Secure {
+        address: SocketAddr,
+        kind: secure::Kind,
+        path: String,
+        connections: usize,
+        requests: u64,
+    },
     /// One large body from the target, read with pauses.
     Download { address: SocketAddr, bytes: u64 },
     /// One large body to the target, which reads with pauses.
@@ -66,6 +74,13 @@ pub(crate) fn run(load: Load) -> Result<()> {
             connections,
             requests,
         } => single(closed(address, path, connections, requests)),
+        Load::Secure {
+            address,
+            kind,
+            path,
+            connections,
+            requests,
+        } => single(secure::run(kind, address, path, connections, requests)),
         Load::Hold {
             address,
             connections,
@@ -184,7 +199,7 @@ pub(crate) async fn connect(address: SocketAddr, connections: usize) -> Result<V
     Ok(streams)
 }
 
-async fn connect_one(address: SocketAddr) -> Result<TcpStream> {
+pub(crate) async fn connect_one(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address)
         .await
         .context("connecting to the proxy")?;

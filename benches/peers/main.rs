@@ -22,6 +22,7 @@ mod measure;
 mod process;
 mod rate;
 mod report;
+mod secure;
 mod syscalls;
 mod target;
 mod wire;
@@ -35,7 +36,7 @@ struct Arguments {
     /// Exit with 1 when a goal is missed.
     #[arg(long)]
     check: bool,
-    /// Measure only these parts (the default is cpu, latency and memory).
+    /// Measure only these parts (the default is all but syscalls).
     #[arg(long, value_delimiter = ',')]
     only: Vec<Part>,
     /// Take part (the default is everyone).
@@ -62,6 +63,8 @@ struct Arguments {
 enum Part {
     Memory,
     Cpu,
+    /// CPU over TLS: handshakes, HTTP/1.1, HTTP/2.
+    Tls,
     Latency,
     /// System calls a request, by strace.
     Syscalls,
@@ -120,6 +123,7 @@ fn single<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
 /// How long a run takes.
 struct Extent {
     cpu_rounds: usize,
+    tls_rounds: usize,
     small_requests: u64,
     large_requests: u64,
     latency_rounds: usize,
@@ -132,6 +136,7 @@ struct Extent {
 /// falls on all contenders alike.
 const FULL: Extent = Extent {
     cpu_rounds: 60,
+    tls_rounds: 25,
     small_requests: 5_000,
     large_requests: 1_000,
     latency_rounds: 21,
@@ -142,6 +147,7 @@ const FULL: Extent = Extent {
 
 const QUICK: Extent = Extent {
     cpu_rounds: 15,
+    tls_rounds: 7,
     small_requests: 5_000,
     large_requests: 1_000,
     latency_rounds: 5,
@@ -163,6 +169,7 @@ fn compare(arguments: &Arguments) -> Result<bool> {
         folder: folder.path().to_owned(),
         targets: [contender::free_address()?, contender::free_address()?],
     };
+    secure::certify(&site.folder)?;
     let roles = [
         "target".to_owned(),
         site.targets[0].to_string(),
@@ -241,6 +248,15 @@ fn measure(
             rounds,
             extent.large_requests,
         )?);
+    }
+    if wanted(Part::Tls) {
+        // The forwarder, which is the last, speaks no TLS.
+        let speaks = |one: &&Running| one.who != Contender::Forwarder;
+        let able = &contenders[..contenders.iter().take_while(speaks).count()];
+        for measure in &secure::MEASURES {
+            goal(measures.len(), Against::BetterPeer, 1.0);
+            measures.extend(measure::secure(able, measure, extent.tls_rounds)?);
+        }
     }
     if wanted(Part::Latency) {
         for &rate in extent.rates {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::BufRead;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::contender::{LOAD_CORE, Running};
 use crate::process::{Pinned, wait_for};
 use crate::report::Series;
+use crate::secure::Secure;
 
 /// Connections of the CPU and latency measures.
 const CONNECTIONS: usize = 64;
@@ -28,15 +30,52 @@ pub(crate) fn cpu(
     rounds: usize,
     requests: u64,
 ) -> Result<[Series; 2]> {
-    let mut cost = Series::new(format!("CPU a request, {path}"), "us", contenders);
-    let mut busy = Series::new("  of its core", "%", contenders);
     let load = [
         "closed",
         path,
         &CONNECTIONS.to_string(),
         &requests.to_string(),
     ];
-    let mut loads = start_all(contenders, &load)?;
+    let loads = start_all(contenders, &load)?;
+    let label = format!("CPU a request, {path}");
+    charged(contenders, label, loads, rounds, requests)
+}
+
+/// The same over TLS, for a whole connection where the kind has one for each request.
+pub(crate) fn secure(
+    contenders: &[Running],
+    measure: &Secure,
+    rounds: usize,
+) -> Result<[Series; 2]> {
+    let load = [
+        "secure",
+        measure.kind.word(),
+        measure.path,
+        &CONNECTIONS.to_string(),
+        &measure.requests.to_string(),
+    ];
+    let loads = contenders
+        .iter()
+        .map(|contender| Loading::start_at(contender, contender.secure, &load))
+        .collect::<Result<Vec<_>>>()?;
+    charged(
+        contenders,
+        measure.label.to_owned(),
+        loads,
+        rounds,
+        measure.requests,
+    )
+}
+
+fn charged(
+    contenders: &[Running],
+    label: String,
+    mut loads: Vec<Loading>,
+    rounds: usize,
+    requests: u64,
+) -> Result<[Series; 2]> {
+    let mut cost = Series::new(label, "us", contenders);
+    let mut busy = Series::new("  of its core", "%", contenders);
     settle();
     contenders.iter().for_each(Running::empty_log);
     let mut before: Vec<_> = contenders.iter().map(|one| one.process.cpu()).collect();
@@ -154,7 +193,12 @@ pub(crate) struct Loading {
 impl Loading {
     /// Starts one against `contender`: the name of the load, then its numbers.
     pub(crate) fn start(contender: &Running, load: &[&str]) -> Result<Self> {
-        let mut arguments = vec!["load".into(), load[0].into(), contender.address.to_string()];
+        Self::start_at(contender, contender.address, load)
+    }
+
+    /// The same against one of its addresses.
+    fn start_at(contender: &Running, address: SocketAddr, load: &[&str]) -> Result<Self> {
+        let mut arguments = vec!["load".into(), load[0].into(), address.to_string()];
         arguments.extend(load[1..].iter().map(|&word| word.to_owned()));
         let mut process = Pinned::start_self(LOAD_CORE, &arguments)?;
         let mut lines = process.lines().context("no output")?;
