@@ -153,12 +153,7 @@ pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn configure(
-    site: &Site,
-    name: &str,
-    listen: SocketAddr,
-    secure: SocketAddr,
-) -> Result<PathBuf> {
+fn configure(site: &Site, name: &str, listen: SocketAddr, secure: SocketAddr) -> Result<PathBuf> {
     let template = site.templates.join(name);
     let filled = fs::read_to_string(&template)
         .with_context(|| text(&template))?

@@ -62,12 +62,7 @@ pub(crate) struct Secure {
 
 /// All that is measured.
 pub(crate) const MEASURES: [Secure; 6] = {
-    const fn measure(
-        label: &'static str,
-        kind: Kind,
-        path: &'static str,
-        requests: u64,
-    ) -> Secure {
+    const fn measure(label: &'static str, kind: Kind, path: &'static str, requests: u64) -> Secure {
         Secure {
             label,
             kind,
@@ -444,5 +439,3 @@ impl ServerCertVerifier for Unchecked {
             .supported_schemes()
     }
 }
-
-

@@ -258,30 +258,30 @@ impl Proxy {
     ) -> After {
         let mode = entrance.load_balancer.attributes.desync_mitigation;
         let permitted = desync::judge(mode, head);
-            let head = &*head;
-            let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
-            record.received = head.received() as u64;
-            record.head = Some(head);
-            let trusted = entrance.load_balancer.trusted_proxies.as_ref();
-            let origin = Origin::of(head, ends, trusted);
-            record.client = origin.client;
-            record.classified(head.reason());
-            let outcome = match permitted.and_then(|()| admit(entrance, ends, origin, head)) {
-                Ok(mut request) => self.respond(client, &mut request, &mut record).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
-                Ok(after) => after,
-                Err(error) => {
-                    let unread = !head.framing().is_empty();
-                    let after = self.refuse(client, &error, unread, &mut record).await;
-                    // Unless forwarding came so far as to take it over, and perhaps to read on.
-                    if !client.carries() {
-                        client.carry(head.rest().to_vec());
-                    }
-                    after
+        let head = &*head;
+        let mut record = RequestRecord::open(&self.log, entrance, ends, arrival);
+        record.received = head.received() as u64;
+        record.head = Some(head);
+        let trusted = entrance.load_balancer.trusted_proxies.as_ref();
+        let origin = Origin::of(head, ends, trusted);
+        record.client = origin.client;
+        record.classified(head.reason());
+        let outcome = match permitted.and_then(|()| admit(entrance, ends, origin, head)) {
+            Ok(mut request) => self.respond(client, &mut request, &mut record).await,
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(after) => after,
+            Err(error) => {
+                let unread = !head.framing().is_empty();
+                let after = self.refuse(client, &error, unread, &mut record).await;
+                // Unless forwarding came so far as to take it over, and perhaps to read on.
+                if !client.carries() {
+                    client.carry(head.rest().to_vec());
                 }
+                after
             }
+        }
     }
 
     /// The one place where an error becomes an answer. A client that has begun to see a response
@@ -362,9 +362,9 @@ impl Proxy {
             // Seen to above.
             Action::Authenticate(_) => Err(ProxyError::NoListener),
             Action::Redirect(redirect) => self.redirect(client, request, redirect, record).await,
-            Action::FixedResponse(response) => Ok(self
-                .fixed_response(client, request, response, record)
-                .await),
+            Action::FixedResponse(response) => {
+                Ok(self.fixed_response(client, request, response, record).await)
+            }
             Action::Forward(forward) => {
                 record.action = "forward";
                 transform(request, matched.transforms, record)?;

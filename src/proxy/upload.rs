@@ -158,7 +158,9 @@ impl Upload {
             let mut vigil = mem::take(&mut self.vigil);
             let (content, end) = self.piece();
             let sending = target.send(self.coding, content, end, &count);
-            let sent = vigil.wait_while_moving(response, &count, pin!(sending)).await;
+            let sent = vigil
+                .wait_while_moving(response, &count, pin!(sending))
+                .await;
             self.vigil = vigil;
             match sent {
                 Ok(Ok(())) => {}

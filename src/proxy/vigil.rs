@@ -110,7 +110,9 @@ mod tests {
                 moved.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let outcome = vigil.wait_while_moving(2 * SECOND, &moved, pin!(slow)).await;
+        let outcome = vigil
+            .wait_while_moving(2 * SECOND, &moved, pin!(slow))
+            .await;
         assert_eq!(outcome, Ok(()));
         let stalled = pin!(pending::<()>());
         let stalled = vigil.wait_while_moving(2 * SECOND, &moved, stalled);
