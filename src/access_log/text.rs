@@ -66,7 +66,7 @@ pub(super) fn socket_address(out: &mut Vec<u8>, address: SocketAddr) {
 /// Appends text as ALB's format has it within quotes: a quote, a backslash, and every byte that is
 /// not printable ASCII become `\xHH`, so that a line stays one line and a field one field.
 pub(super) fn escaped(out: &mut Vec<u8>, text: &[u8]) {
-    let special = |byte: u8| (byte < b' ') | (byte > b'~') | (byte == b'"') | (byte == b'\\');
+    let special = |byte: u8| !(b' '..=b'~').contains(&byte) | (byte == b'"') | (byte == b'\\');
     // Nearly every text is clean. Without an early exit, and without a table, many bytes are looked at
     // in one instruction.
     if !text.iter().fold(false, |any, &byte| any | special(byte)) {
