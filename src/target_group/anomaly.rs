@@ -2,8 +2,9 @@
 //!
 //! AWS does not publish its formula; this is ours. It is evaluated for groups of HTTP targets every
 //! 5 seconds ([`PERIOD`]). A request fails a target when the target answers it 5xx, or cannot be
-//! connected to, or ends the exchange. Counts fade by 0.7 at each evaluation, so what counts is
-//! about the last quarter of a minute.
+//! connected to, or ends the exchange. Counts fade by 0.7 at each evaluation: half of what counts is of
+//! the last ten seconds, and a target that failed all requests is normal again within a minute of
+//! its recovery.
 //!
 //! With at least three healthy targets, a target is **anomalous** when all of these hold:
 //!
