@@ -105,8 +105,7 @@ pub(crate) async fn run(
     clients: usize,
     requests: u64,
 ) -> Result<()> {
-    let dialler = Dialler::new(kind, address)?;
-    let mut crew = Crew::new(kind, dialler, path, clients).await?;
+    let mut crew = Crew::new(kind, address, path, clients).await?;
     crew.serve(requests).await?;
     loop {
         wait_for_go()?;
@@ -158,12 +157,11 @@ impl Dialler {
 
 /// All clients of one load, between its rounds.
 enum Crew {
-    /// A connection a request.
+    /// A connection a request. Each client keeps its own tickets.
     Brief {
-        dialler: Dialler,
+        diallers: Vec<Dialler>,
         resumed: bool,
         path: String,
-        clients: usize,
     },
     /// Connections that stay.
     Kept {
@@ -186,13 +184,15 @@ struct Shared {
 }
 
 impl Crew {
-    async fn new(kind: Kind, dialler: Dialler, path: String, clients: usize) -> Result<Self> {
+    async fn new(kind: Kind, address: SocketAddr, path: String, clients: usize) -> Result<Self> {
+        let dialler = Dialler::new(kind, address)?;
         Ok(match kind {
             Kind::Full | Kind::Resumed => Self::Brief {
-                dialler,
+                diallers: (0..clients)
+                    .map(|_| Dialler::new(kind, address))
+                    .collect::<Result<_>>()?,
                 resumed: kind == Kind::Resumed,
                 path,
-                clients,
             },
             Kind::Http1 => {
                 let mut streams = Vec::new();
@@ -214,11 +214,10 @@ impl Crew {
         let left = Arc::new(AtomicI64::new(i64::try_from(requests)?));
         match self {
             Self::Brief {
-                dialler,
+                diallers,
                 resumed,
                 path,
-                clients,
-            } => brief(dialler, *resumed, path, *clients, &left).await,
+            } => brief(diallers, *resumed, path, &left).await,
             Self::Kept { streams, path } => {
                 *streams = kept(std::mem::take(streams), path, &left).await?;
                 Ok(())
@@ -239,15 +238,14 @@ fn goes_on(left: &AtomicI64) -> bool {
 }
 
 async fn brief(
-    dialler: &Dialler,
+    diallers: &[Dialler],
     resumed: bool,
     path: &str,
-    clients: usize,
     left: &Arc<AtomicI64>,
 ) -> Result<()> {
     let request: Arc<[u8]> = wire::request("GET", path, 0).into();
     let mut tasks = JoinSet::new();
-    for _ in 0..clients {
+    for dialler in diallers {
         let (dialler, request, left) = (dialler.clone(), Arc::clone(&request), Arc::clone(left));
         tasks.spawn(async move {
             let mut buffer = vec![0; 16 * 1024];

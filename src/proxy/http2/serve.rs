@@ -217,7 +217,8 @@ impl Session {
         let entrance = Arc::clone(&self.view.entrance);
         let (ends, stay) = (Arc::clone(&self.ends), self.stay.clone());
         let arrival = Arrival::now();
-        self.streams.spawn(async move {
+        // Boxed: a task is moved about three times in its life, whole, with what it is given.
+        self.streams.spawn(Box::pin(async move {
             let (parts, body) = request.into_parts();
             let protocol = parts.extensions.get::<Protocol>().cloned();
             let spoken = Spoken {
@@ -235,7 +236,7 @@ impl Session {
                 answered: client.is_answered(),
                 stalled: client.stalled,
             }
-        });
+        }));
     }
 
     /// Notes how a stream has ended.

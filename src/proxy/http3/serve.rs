@@ -126,7 +126,8 @@ impl Session {
         let proxy = Arc::clone(&self.proxy);
         let entrance = Arc::clone(&self.view.entrance);
         let (ends, stay) = (Arc::clone(&self.ends), self.stay.clone());
-        self.requests.spawn(async move {
+        // Boxed: a task is moved about three times in its life, whole, with what it is given.
+        self.requests.spawn(Box::pin(async move {
             let arrival = Arrival::now();
             let attributes = &entrance.load_balancer.attributes;
             let resolved = timeout(attributes.header_timeout, request.resolve_request()).await;
@@ -154,7 +155,7 @@ impl Session {
             proxy
                 .handle_stream(&mut client, &entrance, &ends, head, arrival)
                 .await;
-        });
+        }));
     }
 
     /// Tells the client to send no more requests; those that are open go on.
