@@ -52,6 +52,20 @@ def _write_configuration(*, stale_ip_after_stop: bool) -> None:
     shutil.chown(path, _USER, _USER)
 
 
+def install_program() -> None:
+    """Puts the program where the experiment of upgrades runs it from: another file in place of the last one."""
+    folder = settings.RUNTIME / "program"
+    folder.mkdir(exist_ok=True)
+    shutil.copy(settings.ELBOW_BIN, folder / "elbow.new")
+    (folder / "elbow.new").rename(folder / "elbow")
+
+
+def process() -> dict[str, Any]:
+    """Which process answers."""
+    found: dict[str, Any] = document("/status")["process"]
+    return found
+
+
 def wait_ready() -> None:
     """Until it is, or has ended already; what it wrote last is the best message there is."""
     try:

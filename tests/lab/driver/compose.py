@@ -20,7 +20,9 @@ def up(phase: str, *arguments: object, timeout: float = 120) -> str:
 
 
 def compose(phase: str, *arguments: object, timeout: float = 120) -> str:
-    files = ("--file", _FOLDER / "vpc.yaml", "--file", _FOLDER / f"{phase}.yaml")
+    """`phase` names a file, or several with `+` between them, the later ones over the earlier ones."""
+    names = ["vpc", *phase.split("+")]
+    files = [word for name in names for word in ("--file", _FOLDER / f"{name}.yaml")]
     command = (*_program(), "--project-name", settings.PROJECT, *files, *arguments)
     return run(*command, timeout=timeout, env=_environment())
 

@@ -117,6 +117,7 @@ def stage(report: Report) -> None:
     _maintained_everywhere(report)
     rows.append(_scaled(report, cookie))
     rows.append(_reloaded(report, cookie))
+    rows.append(_upgraded(report, cookie))
     if compose.is_running("database"):
         rows.append(_failed_over(report, cookie))
     else:
@@ -240,6 +241,38 @@ def _reloaded(report: Report, cookie: str) -> list[str]:
     report.check(f"{name}: all were taken over", after >= before + settings.RELOADS, after - before)
     _judge(report, name, outcome, posts_lost=0)
     return _row(name, outcome, balancer.repeated() - repeated)
+
+
+def _upgraded(report: Report, cookie: str) -> list[str]:
+    """Elbow's program is replaced, three times, while visitors come. An idle connection is not cut either: Python's
+    clients do not ask again by themselves."""
+    name = f"{settings.UPGRADES} upgrades of Elbow"
+    report.say(f"{name} ...")
+    balancer.install_program()
+    compose.up("phase-3+upgrade", "--no-deps", "elbow")
+    try:
+        balancer.wait_ready()
+        balancer.wait_healthy()
+        repeated, pids = balancer.repeated(), [balancer.process()["pid"]]
+        disturbed = Load(cookie)
+        states = []
+        for _ in range(settings.UPGRADES):
+            time.sleep(settings.BREAK_AT)
+            balancer.install_program()
+            compose.execute("elbow", "/opt/elbow/elbow", "upgrade", "--admin", ":".join(map(str, settings.ADMIN)))
+            states.append(balancer.healthy())
+            pids.append(balancer.process()["pid"])
+        outcome = disturbed.finish()
+        again = balancer.repeated() - repeated
+    finally:
+        compose.up("phase-3", "--no-deps", "elbow")
+        balancer.wait_ready()
+        balancer.wait_healthy()
+    report.check(f"{name}: each time another process answers", len(set(pids)) == settings.UPGRADES + 1, pids)
+    known = all({site.id for site in settings.SITES} <= state for state in states)
+    report.check(f"{name}: which knows at once that both hosts are healthy", known, states)
+    _judge(report, name, outcome, posts_lost=0)
+    return _row(name, outcome, max(0, again))
 
 
 def _failed_over(report: Report, cookie: str) -> list[str]:

@@ -71,6 +71,7 @@ AWAY = 9  # longer than the response timeout, 8 s: a request that nobody repeats
 RETURN_LIMIT = 60  # a target that has not returned by then will not
 REQUEST_LIMIT = 30  # a visitor who waits longer gives up
 RELOADS = 100
+UPGRADES = 3
 TIME_LIMIT = 1500  # the whole run, image builds on a slow day included
 BUILD_LIMIT = 2400  # `docker build .` on top of that: everything is compiled
 IMAGE_PROFILE = os.environ.get("ELBOW_LAB_PROFILE", "quick")  # of Cargo.toml; users' builds are "release"
