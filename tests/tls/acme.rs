@@ -134,7 +134,10 @@ async fn a_challenge_is_answered_before_the_rules_while_it_waits_to_be_asked_for
     let file = folder.join(TOKEN.replace("/.well-known/acme-challenge/", "http-01_"));
     fs::write(&file, "token.thumbprint").unwrap();
     let until = Instant::now() + SOON;
+    // The first request, the one that is answered, and the four that follow have a line each.
+    let mut lines = 6;
     while scene.get(TOKEN).await != (200, "token.thumbprint".to_owned()) {
+        lines += 1;
         assert!(Instant::now() < until);
         sleep(Duration::from_millis(20)).await;
     }
@@ -146,7 +149,7 @@ async fn a_challenge_is_answered_before_the_rules_while_it_waits_to_be_asked_for
     ] {
         assert_eq!(scene.get(other).await.0, 404, "{other}");
     }
-    let lines = scene.elbow.log(2).await;
+    let lines = scene.elbow.log(lines).await;
     let executed: Vec<_> = lines
         .iter()
         .map(|line| line.text("actions_executed").to_owned())
