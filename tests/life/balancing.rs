@@ -1,8 +1,6 @@
 //! Balancing: who gets how much. Round robin counts over all connections of the one worker, so the
 //! shares are exact.
 
-use elbow::target::TargetHealth;
-
 use crate::scene::{Group, Site, UNPROBED, asking, entries, group, listening, order, shares, who};
 use crate::support::{Client, Elbow, SOON, eventually};
 
@@ -131,11 +129,9 @@ async fn prefer_local_spills_over_as_the_zone_loses_capacity() {
     let node = elbow.addresses("lb")[0];
     let names = ["a1", "a2", "c1"];
     assert_eq!(shares(&order(node, 20).await, &names), [10, 10, 0]);
-    a[1].judge([503]);
-    group.expect("a2", TargetHealth::Unhealthy).await;
+    group.break_down(&a[1]).await;
     assert_eq!(shares(&order(node, 20).await, &names), [10, 0, 10]);
-    a[0].judge([503]);
-    group.expect("a1", TargetHealth::Unhealthy).await;
+    group.break_down(&a[0]).await;
     assert_eq!(shares(&order(node, 20).await, &names), [0, 0, 20]);
 }
 

@@ -184,8 +184,7 @@ async fn a_target_added_again_while_it_drains_needs_one_pass_and_its_requests_go
     elbow.apply(&both).await.unwrap();
     assert_eq!(group.describe("b").unwrap().state, TargetHealth::Initial);
     assert_eq!(order(elbow.address(), 4).await, ["a"; 4]);
-    b.judge([200]);
-    group.expect("b", TargetHealth::Healthy).await;
+    group.mend(&b).await;
     assert_eq!(state.in_flight(), 1, "the request is still counted");
     outlast(Duration::from_millis(800)).await;
     b.open_gate();

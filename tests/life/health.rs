@@ -339,8 +339,7 @@ async fn a_response_that_has_begun_is_not_cut_when_its_target_turns_unhealthy() 
     let mut client = asking(elbow.address(), "/half").await;
     let mut response = client.wire.head().await.unwrap();
     b.judge([200]);
-    a.judge([503]);
-    group.expect("a", TargetHealth::Unhealthy).await;
+    group.break_down(&a).await;
     // The balancer looks at the target once a second while it waits.
     outlast(Duration::from_millis(1500)).await;
     a.open_gate();

@@ -286,6 +286,24 @@ impl Group<'_> {
             self.expect(site.name, TargetHealth::Healthy).await;
         }
     }
+
+    /// Lets a site fail its probes until it is out of service.
+    pub(crate) async fn break_down(&self, site: &Site) {
+        site.judge([503]);
+        self.expect(site.name, TargetHealth::Unhealthy).await;
+    }
+
+    /// Lets it pass them until it is back.
+    pub(crate) async fn mend(&self, site: &Site) {
+        site.judge([200]);
+        self.expect(site.name, TargetHealth::Healthy).await;
+    }
+}
+
+/// The site that gave this answer.
+pub(crate) fn author<'s>(sites: &[&'s Site], response: &Message) -> &'s Site {
+    let name = who(response);
+    sites.iter().find(|site| site.name == name).unwrap()
 }
 
 /// Who answers these many requests, in order, on one connection.

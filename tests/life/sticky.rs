@@ -2,7 +2,7 @@
 
 use elbow::target::TargetHealth;
 
-use crate::scene::{Group, Site, entries, group, listening, one_group, who};
+use crate::scene::{Group, Site, author, entries, group, listening, one_group, who};
 use crate::support::{Client, Elbow, Message};
 
 const STICKY: &str = "stickiness = { enabled = true }\n\
@@ -72,18 +72,13 @@ async fn a_client_whose_target_is_unhealthy_gets_another_and_stays_there() {
     targets.expect_healthy(&[&a, &b, &c]).await;
     let mut client = Client::connect(elbow.address()).await;
     let first = client.get("/").await;
-    let name = who(&first);
-    let site = [&a, &b, &c]
-        .into_iter()
-        .find(|site| site.name == name)
-        .unwrap();
-    site.judge([503]);
-    targets.expect(site.name, TargetHealth::Unhealthy).await;
+    let site = author(&[&a, &b, &c], &first);
+    let name = site.name;
+    targets.break_down(site).await;
     let second = ask(&mut client, &kept(&first)).await;
     let other = who(&second);
     assert!(other != name && second.status() == 200, "{other}");
-    site.judge([200]);
-    targets.expect(site.name, TargetHealth::Healthy).await;
+    targets.mend(site).await;
     assert_eq!(who(&ask(&mut client, &kept(&second)).await), other);
 }
 

@@ -1,8 +1,6 @@
 //! Stickiness beside a cookie of the application (ALB: `app_cookie`).
 
-use elbow::target::TargetHealth;
-
-use crate::scene::{Group, Site, one_group, who};
+use crate::scene::{Group, Site, author, one_group, who};
 use crate::sticky::{ask, ask_for, kept, set_cookies, three};
 use crate::support::{Client, Elbow, Message};
 
@@ -102,17 +100,12 @@ async fn a_session_whose_target_fails_moves_and_stays_though_the_target_comes_ba
     let (elbow, mut client) = before(&[&a, &b, &c]).await;
     let targets = Group(&elbow, "group");
     let first = client.get("/login").await;
-    let name = who(&first);
-    let site = [&a, &b, &c]
-        .into_iter()
-        .find(|site| site.name == name)
-        .unwrap();
-    site.judge([503]);
-    targets.expect(site.name, TargetHealth::Unhealthy).await;
+    let site = author(&[&a, &b, &c], &first);
+    let name = site.name;
+    targets.break_down(site).await;
     let moved = ask(&mut client, &kept(&first)).await;
     assert_ne!(who(&moved), name);
-    site.judge([200]);
-    targets.expect(site.name, TargetHealth::Healthy).await;
+    targets.mend(site).await;
     for _ in 0..3 {
         let again = ask(&mut client, &format!("session=1; {}", kept(&moved))).await;
         assert_eq!(who(&again), who(&moved));

@@ -1,8 +1,6 @@
 //! The stickiness of a Classic load balancer: `AWSELB`.
 
-use elbow::target::TargetHealth;
-
-use crate::scene::{Group, Site, who};
+use crate::scene::{Group, Site, author, who};
 use crate::sticky::{ask, ask_for, kept, set_cookies, three};
 use crate::support::{Client, Elbow};
 
@@ -68,15 +66,9 @@ async fn a_client_whose_instance_is_gone_is_as_if_it_had_no_cookie() {
     let [a, b, c] = three().await;
     let (elbow, mut client) = before([&a, &b, &c], "").await;
     let first = client.get("/").await;
-    let name = who(&first);
-    let site = [&a, &b, &c]
-        .into_iter()
-        .find(|site| site.name == name)
-        .unwrap();
-    site.judge([503]);
-    Group(&elbow, "group")
-        .expect(site.name, TargetHealth::Unhealthy)
-        .await;
+    let site = author(&[&a, &b, &c], &first);
+    let name = site.name;
+    Group(&elbow, "group").break_down(site).await;
     let moved = ask(&mut client, &kept(&first)).await;
     assert_ne!(who(&moved), name);
     assert_eq!(set_cookies(&moved).len(), 2, "as for a new client");
@@ -133,18 +125,13 @@ async fn a_session_whose_instance_fails_moves_and_stays() {
     let (elbow, mut client) = before([&a, &b, &c], APP).await;
     let targets = Group(&elbow, "group");
     let first = client.get("/login").await;
-    let name = who(&first);
-    let site = [&a, &b, &c]
-        .into_iter()
-        .find(|site| site.name == name)
-        .unwrap();
-    site.judge([503]);
-    targets.expect(site.name, TargetHealth::Unhealthy).await;
+    let site = author(&[&a, &b, &c], &first);
+    let name = site.name;
+    targets.break_down(site).await;
     let moved = ask(&mut client, &kept(&first)).await;
     assert_ne!(who(&moved), name);
     let both = format!("session=1; {}", kept(&moved));
-    site.judge([200]);
-    targets.expect(site.name, TargetHealth::Healthy).await;
+    targets.mend(site).await;
     for _ in 0..4 {
         assert_eq!(who(&ask(&mut client, &both).await), who(&moved));
     }

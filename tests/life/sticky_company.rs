@@ -1,7 +1,6 @@
 //! Stickiness beside all else that decides about a request: retries, slow start, zones, HTTP/2, other
 //! nodes.
 
-use elbow::target::TargetHealth;
 use http::Request;
 
 use crate::scene::{
@@ -58,10 +57,8 @@ async fn a_target_in_slow_start_gets_all_requests_of_the_clients_it_has() {
     if who(&first) == "a" {
         first = client.get("/").await;
     }
-    b.judge([503]);
-    targets.expect("b", TargetHealth::Unhealthy).await;
-    b.judge([200]);
-    targets.expect("b", TargetHealth::Healthy).await;
+    targets.break_down(&b).await;
+    targets.mend(&b).await;
     assert!(targets.state("b").unwrap().slow_since().is_some());
     for _ in 0..20 {
         assert_eq!(who(&ask(&mut client, &kept(&first)).await), "b");
