@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from pebble import free_ports
+from checks import free_ports
 
 
 class Elbow:

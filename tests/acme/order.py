@@ -3,50 +3,19 @@
 Logs, configurations and certificates stay in target/acme/.
 """
 
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 from balancer import Elbow, Visitors
+from checks import CHECKOUT, PROGRAM, Checks
 from pebble import Dns, Pebble
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-ELBOW = Path(os.environ.get("ELBOW_BIN") or CHECKOUT / "target" / "debug" / "elbow").resolve()
 SEEN = CHECKOUT / "target" / "acme"
 DEADLINE = 40.0
 
 HTTP = "http"
 ALPN = "alpn"
-
-
-class Checks:
-    passed = 0
-    failed = 0
-
-    def check(self, claim: str, holds: object, seen: object = "") -> None:
-        if holds:
-            self.passed += 1
-            print(f"ok {claim}")
-        else:
-            self.failed += 1
-            print(f"FAILED {claim}: {seen}")
-
-    def in_time(self, claim: str, holds: Callable[[], object], within: float = DEADLINE) -> None:
-        """Waits for it; what is asked may fail until then."""
-        seen: object = ""
-        end = time.monotonic() + within
-        while time.monotonic() < end:
-            try:
-                seen = holds()
-                if seen:
-                    return self.check(claim, True)
-            except (OSError, LookupError) as error:
-                seen = repr(error)
-            time.sleep(0.1)
-        self.check(claim, False, f"not within {within:.0f} s, last seen: {seen}")
 
 
 class Scene:
@@ -56,10 +25,10 @@ class Scene:
         shutil.rmtree(SEEN, ignore_errors=True)
         SEEN.mkdir(parents=True)
         self.state = SEEN / "state"
-        self.checks = Checks()
+        self.checks = Checks(DEADLINE)
         self.dns = Dns(SEEN)
-        self.elbow = Elbow(ELBOW, SEEN, "elbow")
-        self.pebble = Pebble(SEEN, ELBOW, self.dns, self.elbow.http_port, self.elbow.tls_port)
+        self.elbow = Elbow(PROGRAM, SEEN, "elbow")
+        self.pebble = Pebble(SEEN, PROGRAM, self.dns, self.elbow.http_port, self.elbow.tls_port)
 
     def account(self, name: str, challenge: str, more: str = "") -> str:
         return f"""
@@ -184,7 +153,7 @@ def two_processes(scene: Scene) -> None:
     checks, root = scene.checks, scene.pebble.root()
     certificates = [ordered(HTTP, "e.test"), ordered(ALPN, "f.test")]
     scene.configure(*certificates)
-    other = Elbow(ELBOW, SEEN, "other")
+    other = Elbow(PROGRAM, SEEN, "other")
     other.configure(scene.state, scene.accounts(), certificates)
     before = scene.elbow.events("ordering a certificate")
     other.start()

@@ -2,25 +2,16 @@
 
 import json
 import os
-import socket
 import ssl
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
 
+from checks import free_ports
+
 # Valid for so long (s), so that a renewal is due after two thirds of it. The least that leaves time for a failure.
 LIFE = 36
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for sock in sockets:
-        sock.bind(("127.0.0.1", 0))
-    ports = [sock.getsockname()[1] for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 class Dns:

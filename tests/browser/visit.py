@@ -5,49 +5,17 @@ target/browser/.
 """
 
 import http.client
-import os
 import re
 import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
 
+from checks import CHECKOUT, PROGRAM, Checks
 from chromium import Chromium
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-ELBOW = Path(os.environ.get("ELBOW_BIN") or CHECKOUT / "target" / "debug" / "elbow").resolve()
 SEEN = CHECKOUT / "target" / "browser"
 DEADLINE = 30.0  # for what takes 2 s on an idle machine
-
-
-class Checks:
-    passed = 0
-    failed = 0
-
-    def check(self, claim: str, holds: bool, seen: object = "") -> None:
-        if holds:
-            self.passed += 1
-            print(f"ok {claim}")
-        else:
-            self.failed += 1
-            print(f"FAILED {claim}: {seen}")
-
-    def in_time(self, claim: str, holds: Callable[[], object]) -> None:
-        """Waits for it; what is asked may fail until then."""
-        seen: object = ""
-        end = time.monotonic() + DEADLINE
-        while time.monotonic() < end:
-            try:
-                seen = holds()
-                if seen:
-                    return self.check(claim, True)
-            except (OSError, LookupError) as error:
-                seen = error
-            time.sleep(0.1)
-        self.check(claim, False, f"not within {DEADLINE:.0f} s, last seen: {seen}")
 
 
 class Demo:
@@ -59,7 +27,7 @@ class Demo:
         with (SEEN / "demo.log").open("w") as log, (SEEN / "demo.txt").open("w") as page:
             ports = ["--port", str(self.port), "--admin-port", str(self.admin_port)]
             self._process = subprocess.Popen(
-                [ELBOW, "demo", *ports], stdin=subprocess.PIPE, stdout=page, stderr=log, text=True
+                [PROGRAM, "demo", *ports], stdin=subprocess.PIPE, stdout=page, stderr=log, text=True
             )
 
     def type(self, line: str) -> None:
@@ -125,7 +93,7 @@ class Visitor(threading.Thread):
 
 def main() -> int:
     SEEN.mkdir(parents=True, exist_ok=True)
-    checks = Checks()
+    checks = Checks(DEADLINE)
     demo = Demo()
     try:
         checks.in_time("all four targets are healthy", lambda: demo.status().count(" healthy ") == 4)
@@ -193,7 +161,7 @@ def _use_the_terminal(checks: Checks, demo: Demo) -> None:
 
 
 def _output(*arguments: str) -> str:
-    done = subprocess.run([ELBOW, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    done = subprocess.run([PROGRAM, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
     if done.returncode != 0:
         raise OSError(f"elbow {' '.join(arguments)} ended with {done.returncode}: {done.stderr.strip()}")
     return done.stdout

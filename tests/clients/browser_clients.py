@@ -3,15 +3,13 @@
 import base64
 import hashlib
 import subprocess
-import sys
 import time
 
-from elbow import CHECKOUT, HOST, Checks, Elbow, free_ports
+from checks import Checks, free_ports
+from chromium import Chromium
+from elbow import HOST, Elbow
 from http_clients import serve_site
 from websocket_clients import Target
-
-sys.path.append(str(CHECKOUT / "tests" / "browser"))
-from chromium import Chromium  # noqa: E402
 
 PROTOCOL = "return performance.getEntriesByType('navigation')[0].nextHopProtocol"
 FETCH = """

@@ -1,67 +1,20 @@
-"""The daemon between real clients and real targets, and how a check is told."""
+"""The daemon between real clients and real targets."""
 
 import http.client
 import json
-import os
 import shutil
-import socket
 import ssl
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PROGRAM = Path(os.environ.get("ELBOW_BIN") or CHECKOUT / "target" / "debug" / "elbow").resolve()
+from checks import CHECKOUT, PROGRAM, free_ports
+
 SEEN = CHECKOUT / "target" / "clients"
 DEADLINE = 20.0
 HOST = "site.test"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-class Checks:
-    """One line for each claim."""
-
-    def __init__(self) -> None:
-        self.passed = 0
-        self.failed = 0
-
-    def check(self, claim: str, holds: object, seen: object = "") -> None:
-        if holds:
-            self.passed += 1
-            print(f"ok      {claim}")
-        else:
-            self.failed += 1
-            print(f"FAILED  {claim}: {seen}")
-
-    def equal(self, claim: str, found: object, expected: object) -> None:
-        self.check(claim, found == expected, f"{found!r}, not {expected!r}")
-
-    def in_time(self, claim: str, holds: Callable[[], object], within: float = DEADLINE) -> None:
-        """Waits for it; what is asked may fail until then."""
-        seen: object = ""
-        end = time.monotonic() + within
-        while time.monotonic() < end:
-            try:
-                if seen := holds():
-                    return self.check(claim, True)
-            except (OSError, LookupError) as error:
-                seen = repr(error)
-            time.sleep(0.05)
-        self.check(claim, False, f"not within {within:.0f} s, last seen: {seen!r}")
-
-    def end(self) -> NoReturn:
-        sys.exit(1 if self.failed else 0)
 
 
 class Elbow:

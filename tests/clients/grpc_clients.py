@@ -9,7 +9,8 @@ import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from elbow import HOST, Checks, Elbow, free_ports
+from checks import Checks, free_ports
+from elbow import HOST, Elbow
 
 SERVICE = "test.Words"
 TRAILER = ("words-end", "well")

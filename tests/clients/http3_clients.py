@@ -14,7 +14,8 @@ from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
 
-from elbow import HOST, Checks, Elbow, free_ports
+from checks import Checks, free_ports
+from elbow import HOST, Elbow
 from http_clients import Curl, serve_site
 
 # aioquic is slower than curl, and slower still where others are at work.

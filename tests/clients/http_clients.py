@@ -6,7 +6,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from elbow import HOST, Checks, Elbow, free_ports
+from checks import Checks, free_ports
+from elbow import HOST, Elbow
 
 LARGE = 20_000_000
 

@@ -3,7 +3,8 @@
 import csv
 import subprocess
 
-from elbow import HOST, Checks, Elbow, free_ports
+from checks import Checks, free_ports
+from elbow import HOST, Elbow
 
 # What it finds, and what is expected of each.
 EXPECTED = {

@@ -17,7 +17,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import CloseCode, Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
-from elbow import HOST, Checks, Elbow, free_ports
+from checks import Checks, free_ports
+from elbow import HOST, Elbow
 
 BIG = 6_000_000
 

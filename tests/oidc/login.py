@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 import jwt
 
-from scene import HOST, SECRET, SEEN, Client, Provider, listener, serve_echo, target, told
-
+from checks import Checks, free_ports
 from chromium import Chromium
-from elbow import Checks, Elbow, free_ports
+from elbow import Elbow
+from scene import HOST, SECRET, SEEN, Client, Provider, listener, serve_echo, target, told
 
 COOKIE = "AWSELBAuthSessionCookie"
 CALLBACK = "/oauth2/idpresponse"

@@ -9,7 +9,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import urllib.parse
@@ -18,10 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+from checks import CHECKOUT, PROGRAM
+from elbow import DEADLINE, HOST
+
 SEEN = CHECKOUT / "target" / "oidc"
-sys.path += [str(CHECKOUT / "tests" / "clients"), str(CHECKOUT / "tests" / "browser")]
-from elbow import DEADLINE, HOST, PROGRAM  # noqa: E402
 
 SECRET = "a secret: with + and %"
 

@@ -7,9 +7,9 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from checks import Checks, free_ports
+from elbow import Elbow
 from scene import HOST, SEEN, Answer, Client, Provider, basic, listener, serve_echo, target
-
-from elbow import Checks, Elbow, free_ports
 
 API = "https://api.example.com"
 

@@ -5,7 +5,6 @@ All listen on 127.0.0.0/8, on ports that the system chose a moment before; clien
 addresses there. Prints a line for each thing that holds, and ends with 1 if one does not."""
 
 import json
-import os
 import pathlib
 import signal
 import socket
@@ -14,21 +13,9 @@ import sys
 import tempfile
 import time
 
-ELBOW = os.environ.get("ELBOW_BIN", str(pathlib.Path(__file__).parents[2] / "target/debug/elbow"))
+from checks import PROGRAM, free_ports
+
 SOON = 20
-
-
-def free_ports(count):
-    """Ports that were free just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 NAMES = """admin in_proxy in_trusted to_nginx_v1 to_nginx_v2 to_haproxy_v1 to_haproxy_v2
 nginx_echo nginx_expects nginx_stream nginx_http haproxy_expects haproxy_v1 haproxy_v2 haproxy_all""".split()
 P = dict(zip(NAMES, free_ports(len(NAMES))))
@@ -225,7 +212,7 @@ def main():
             for name, text, command in [
                 ("nginx.conf", nginx_config(folder), ["/usr/sbin/nginx", "-p", folder, "-c"]),
                 ("haproxy.cfg", haproxy_config(folder), ["/usr/sbin/haproxy", "-db", "-f"]),
-                ("elbow.toml", elbow_config(folder), [ELBOW, "run", "--config"]),
+                ("elbow.toml", elbow_config(folder), [PROGRAM, "run", "--config"]),
             ]:
                 path = pathlib.Path(folder, name)
                 path.write_text(text)
