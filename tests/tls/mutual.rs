@@ -321,6 +321,20 @@ async fn nobody_says_of_itself_whose_certificate_it_has_shown() {
 }
 
 #[tokio::test]
+async fn an_invalid_name_is_dropped_if_it_is_to_be_whoever_writes_it() {
+    let target = Target::saying("hello").await;
+    let attributes = "trusted_proxies = { from = [\"127.0.0.1\"] }\n\
+                      drop_invalid_header_fields = true";
+    let elbow = Elbow::before(&[&target], attributes, "").await;
+    let mut client = crate::support::Client::connect(elbow.address()).await;
+    let request = format!("GET / HTTP/1.1\r\nHost: site.test\r\n{CLAIMED}\r\n");
+    assert_eq!(client.ask(request).await.status(), 200);
+    let seen = target.requests().pop().unwrap();
+    assert_eq!(seen.value(SUBJECT), Some("CN=admin"));
+    assert_eq!(seen.value("X_Amzn_Mtls_Clientcert_Subject"), None);
+}
+
+#[tokio::test]
 async fn a_plain_connection_is_logged_without_tls() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("connections.log");

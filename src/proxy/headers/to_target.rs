@@ -190,8 +190,10 @@ fn passes(field: &Field<'_>, head: &RequestHead, facts: &ToTarget<'_>) -> bool {
         FieldName::XAmznTls => !facts.attributes.tls_headers,
         FieldName::Cookie if !facts.providers.is_empty() => false,
         // Nobody but a proxy that verified a certificate may say whose it was.
-        FieldName::XAmznMtlsClientcert => {
-            facts.origin.is_trusted && facts.ends.client_fields().is_none()
+        FieldName::XAmznMtlsClientcert
+            if !facts.origin.is_trusted || facts.ends.client_fields().is_some() =>
+        {
+            false
         }
         FieldName::Forwarded => facts.forwarded.mode == ForwardedFor::Preserve,
         FieldName::Expect => !head.expects_continue(),
