@@ -34,7 +34,9 @@ impl Debt {
         let forgiven = elapsed.saturating_mul(limit.per_minute) / 60_000;
         if forgiven > 0 {
             self.owed = self.owed.saturating_sub(forgiven);
-            self.since = now;
+            // Not to now: what is left forgives a part of the next one.
+            let counted = forgiven * 60_000 / limit.per_minute;
+            self.since += Duration::from_millis(counted);
         }
         let (done, price) = match limit.work {
             Work::Answers => (answers, 1),
@@ -283,6 +285,20 @@ mod tests {
             tokio::time::advance(Duration::from_secs(40)).await;
         }
         assert_eq!(until_found(&mut census, &ping, 1_000), 501);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_stays_below_a_limit_may_send_as_unevenly_as_it_likes() {
+        let mut census = census();
+        let ping = frame(0x6, 0, 8);
+        // Three in 330 ms, where 100 ms forgive one.
+        for _ in 0..2_000 {
+            for pause in [199, 5, 126] {
+                tokio::time::advance(Duration::from_millis(pause)).await;
+                census.read(&ping);
+            }
+        }
+        assert_eq!(census.found(), None);
     }
 
     #[tokio::test(start_paused = true)]
