@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::body::{BodyReader, BodyWriter, Broken, HeadCut, Inflow};
 use super::client::Stay;
 use super::error::ProxyError;
-use super::headers::{BodyCoding, ToClient, to_client};
+use super::headers::{BodyCoding, Cookies, ToClient, to_client};
 use super::patience::{Patience, never};
 use super::record::RequestRecord;
 use super::request::Request;
@@ -126,7 +126,6 @@ impl Download<'_, '_> {
             return Ok(());
         }
         let decided = ToClient {
-            cookies: b"",
             framing: Framing::Empty,
             coding: BodyCoding::Plain,
             keep_alive: true,
@@ -138,7 +137,7 @@ impl Download<'_, '_> {
             self.request.head,
             head,
             bytes,
-            (decided, &[]),
+            (decided, Cookies::default()),
             None,
         );
         self.start(&mut out, BodyCoding::Plain, b"", None).await?;
@@ -155,7 +154,6 @@ impl Download<'_, '_> {
             return Err(ProxyError::UnaskedUpgrade);
         }
         let decided = ToClient {
-            cookies: b"",
             framing: Framing::Empty,
             coding: BodyCoding::Plain,
             keep_alive: true,
@@ -185,7 +183,6 @@ impl Download<'_, '_> {
             && !self.progress.is_uploading()
             && self.stay.goes_on(self.request.attributes(), self.at);
         let decided = ToClient {
-            cookies: b"",
             framing,
             coding,
             keep_alive,
@@ -216,25 +213,24 @@ impl Download<'_, '_> {
         &mut self,
         head: &ResponseHead,
         buffer: &[u8],
-        decided: ToClient<'_>,
+        decided: ToClient,
         content: usize,
         end: Option<&[u8]>,
     ) -> Result<(), ProxyError> {
         let mut out = buffers::take();
         let changes = self.request.entrance.listener.headers.response.as_ref();
         let stay = self.record.stay.as_ref();
-        let cookies = stay.map_or_else(Vec::new, |stay| stay.cookies(self.request, head, buffer));
-        let decided = ToClient {
-            cookies: &cookies,
-            ..decided
+        let stay = stay.map_or_else(Vec::new, |stay| stay.cookies(self.request, head, buffer));
+        let cookies = Cookies {
+            stay: &stay,
+            passport: &self.request.passport.cookies,
         };
-        let decided_with = (decided, &self.request.passport.cookies[..]);
         to_client(
             &mut out,
             self.request.head,
             head,
             buffer,
-            decided_with,
+            (decided, cookies),
             changes,
         );
         self.record.answered(head.status(), self.at);

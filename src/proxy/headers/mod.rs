@@ -16,7 +16,7 @@ pub(super) use forwarded_for::{MOST_ADDRESSES, address_count};
 pub(super) use grpc::{grpc_status, grpc_timeout, is_grpc};
 pub(super) use host::Host;
 pub(super) use origin::Origin;
-pub(super) use to_client::{BodyCoding, ToClient, push_alt_svc, to_client};
+pub(super) use to_client::{BodyCoding, Cookies, ToClient, push_alt_svc, to_client};
 pub(super) use to_target::{ToTarget, to_target};
 pub(super) use trace_id::TraceId;
 

@@ -31,15 +31,22 @@ impl BodyCoding {
 
 /// What the balancer decided about the response.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::proxy) struct ToClient<'c> {
-    /// Lines of `Set-Cookie`, each with its end.
-    pub(in crate::proxy) cookies: &'c [u8],
+pub(in crate::proxy) struct ToClient {
     pub(in crate::proxy) framing: Framing,
     pub(in crate::proxy) coding: BodyCoding,
     /// Whether the client's connection stays open afterwards.
     pub(in crate::proxy) keep_alive: bool,
     /// The port on which the client may go on in HTTP/3.
     pub(in crate::proxy) http3: Option<u16>,
+}
+
+/// The balancer's own cookies.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::proxy) struct Cookies<'c> {
+    /// Of stickiness: lines of `Set-Cookie`, each with its end.
+    pub(in crate::proxy) stay: &'c [u8],
+    /// Of logins: values of `Set-Cookie`.
+    pub(in crate::proxy) passport: &'c [String],
 }
 
 /// Appends the head that the client sees: what the target sent without what concerns only its
@@ -50,7 +57,7 @@ pub(in crate::proxy) fn to_client(
     request: &RequestHead,
     head: &ResponseHead,
     bytes: &[u8],
-    (decided, cookies): (ToClient<'_>, &[String]),
+    (decided, cookies): (ToClient, Cookies<'_>),
     changes: Option<&ResponseChanges>,
 ) {
     push_status_line(out, head, bytes);
@@ -75,8 +82,8 @@ pub(in crate::proxy) fn to_client(
         // RFC 9110 section 6.6.1: whoever forwards a response without Date adds one.
         push_field(out, b"Date", &date::now());
     }
-    out.extend_from_slice(decided.cookies);
-    for cookie in cookies {
+    out.extend_from_slice(cookies.stay);
+    for cookie in cookies.passport {
         push_field(out, b"Set-Cookie", cookie.as_bytes());
     }
     if let Framing::Length(length) = decided.framing {
