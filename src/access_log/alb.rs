@@ -55,7 +55,7 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     quoted_str(out, entry.classification);
     quoted_str(out, entry.classification_reason);
     match entry.conn_trace_id {
-        Some(id) => id.write(out),
+        Some(id) => out.extend_from_slice(&id.text()),
         None => out.push(b'-'),
     }
     out.push(b' ');

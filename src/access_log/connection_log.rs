@@ -85,7 +85,7 @@ pub(super) fn plain_line(out: &mut Vec<u8>, entry: &ConnectionLogEntry<'_>, cloc
         None => out.push(b'-'),
     }
     out.push(b' ');
-    entry.conn_trace_id.write(out);
+    out.extend_from_slice(&entry.conn_trace_id.text());
     out.push(b' ');
     word(out, entry.tls_keyexchange);
     text::ip(out, node(entry));
@@ -112,10 +112,7 @@ pub(super) fn json_line(out: &mut Vec<u8>, entry: &ConnectionLogEntry<'_>, clock
         verified.write(&mut status);
     }
     json::string(out, "tls_verify_status", &status);
-    json::key(out, "conn_trace_id");
-    out.push(b'"');
-    entry.conn_trace_id.write(out);
-    out.extend_from_slice(b"\",");
+    json::string(out, "conn_trace_id", &entry.conn_trace_id.text());
     json::optional(out, "tls_keyexchange", entry.tls_keyexchange);
     json::key(out, "node_ip");
     out.push(b'"');

@@ -5,8 +5,8 @@
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};
 
-use super::Entry;
 use super::text::{self, Clock};
+use super::{ConnTraceId, Entry};
 
 /// Appends one line.
 pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
@@ -64,16 +64,9 @@ pub(super) fn line(out: &mut Vec<u8>, entry: &Entry<'_>, clock: &mut Clock) {
     );
     optional(out, "classification", entry.classification);
     optional(out, "classification_reason", entry.classification_reason);
-    key(out, "conn_trace_id");
-    match entry.conn_trace_id {
-        Some(id) => {
-            out.push(b'"');
-            id.write(out);
-            out.push(b'"');
-        }
-        None => out.extend_from_slice(b"null"),
-    }
-    out.push(b',');
+    let id = entry.conn_trace_id.map(ConnTraceId::text);
+    let id: &[u8] = id.as_ref().map_or(b"", |text| text);
+    string(out, "conn_trace_id", id);
     optional(out, "transformed_host", entry.transformed_host);
     optional(out, "transformed_uri", entry.transformed_uri);
     let status = entry.request_transform_status;
