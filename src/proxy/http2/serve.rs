@@ -147,7 +147,7 @@ impl Session {
                     }
                 }
                 Event::Served(outcome) => {
-                    self.served(outcome);
+                    self.ended(outcome);
                     self.rest(timer.as_mut());
                 }
                 Event::Flood(flood) => return self.fend_off(flood, connection).await,
@@ -240,7 +240,7 @@ impl Session {
     }
 
     /// Notes how a stream has ended.
-    fn served(&mut self, outcome: Result<Fate, JoinError>) {
+    fn ended(&mut self, outcome: Result<Fate, JoinError>) {
         match outcome {
             Ok(fate) => self.census.lock().served(fate),
             Err(error) if error.is_panic() => {
