@@ -120,7 +120,7 @@
 //! ```
 //!
 //! # Choices
-//!//!
+//!
 //! * [`http1`] reads messages itself, on `httparse`, where a ready-made HTTP library would be less
 //!   code: framing, refusals with their statuses and log lines, interim responses and the very bytes
 //!   of a path are what a load balancer is about, idle connections hold no buffer, and no field is
