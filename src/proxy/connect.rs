@@ -15,8 +15,6 @@ use super::patience::{Patience, never};
 use super::pool::Connection;
 use super::request::Request;
 use crate::net::HandshakeError;
-use crate::target_group::TargetProtocol;
-use crate::tls::Secure;
 
 impl Proxy {
     /// A stream on a connection to the attempt's target that speaks HTTP/2, made if there is none.
@@ -42,23 +40,6 @@ impl Proxy {
         let (stream, shared) = connected(client, attempt, pin!(connecting)).await?;
         Ok(Connection::stream(stream, shared, attempt.metrics))
     }
-}
-
-/// The TLS that the attempt's target is spoken to in, if it is.
-pub(super) fn secure(attempt: &Attempt<'_>) -> Result<Option<Secure>, ProxyError> {
-    if attempt.group.settings().protocol != TargetProtocol::Https {
-        return Ok(None);
-    }
-    let connector = attempt.group.connector.as_ref();
-    let named = connector.and_then(|connector| {
-        let name = connector.name(&attempt.lease.address.host())?;
-        let connector = Arc::clone(connector);
-        Some(Secure { connector, name })
-    });
-    let error = || rustls::Error::General("the target has no name to ask for".to_owned());
-    named
-        .map(Some)
-        .ok_or_else(|| ProxyError::TargetTls(HandshakeError::Tls(error())))
 }
 
 /// Makes a connection to the attempt's target.

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, timeout};
 
 use super::client::Client;
-use super::connect::{connect, secure};
+use super::connect::connect;
 use super::destination::Destination;
 use super::download::{Download, Downloaded, Progress};
 use super::error::ProxyError;
@@ -206,7 +206,10 @@ impl Proxy {
             .ok_or_else(|| Failure::before_sending(ProxyError::Unresolved))?;
         record.target(address, attempt.lease.zone.as_ref());
         let version = attempt.group.settings().proxy_protocol;
-        let secure = secure(attempt).map_err(Failure::before_sending)?;
+        let secure = attempt
+            .group
+            .secure(&attempt.lease.address)
+            .map_err(|error| Failure::before_sending(ProxyError::TargetTls(error)))?;
         let destination = Destination::new(address, version, request.ends).with_tls(secure);
         let connection = match attempt.group.settings().version {
             ProtocolVersion::Http1 => {

@@ -14,11 +14,12 @@ use super::error::RelayError;
 use super::record::ConnectionRecord;
 use super::watch::Watch;
 use crate::metrics::{CloseReason, RetryReason, TargetMetrics};
-use crate::net::{HandshakeError, Stream};
+use crate::net::Stream;
 use crate::proxy_protocol;
 use crate::snapshot::{Entrance, Group};
 use crate::target::{Lease, TargetKey, Zone};
-use crate::target_group::{Moment, PickError, TargetProtocol};
+use crate::target_group::{Moment, PickError};
+use crate::tls::Secure;
 
 /// A connection to a target, counted as open until it is dropped.
 #[derive(Debug)]
@@ -173,19 +174,12 @@ async fn introduced(
         let writing = tcp.write_all(&header).await;
         writing.map_err(RelayError::TargetConnect)?;
     }
-    if group.settings().protocol != TargetProtocol::Tls {
+    let secure = group.secure(&lease.address);
+    let Some(Secure { connector, name }) = secure.map_err(RelayError::TargetTls)? else {
         return Ok(Stream::new(tcp));
-    }
-    let secure = group.connector.as_ref().and_then(|connector| {
-        let name = connector.name(&lease.address.host())?;
-        Some((connector.config(), name))
-    });
-    let Some((config, name)) = secure else {
-        let error = rustls::Error::General("the target has no name to ask for".to_owned());
-        return Err(RelayError::TargetTls(HandshakeError::Tls(error)));
     };
     // Boxed, so that plain connections do not keep room for it.
-    let shaken = Box::pin(Stream::secure(tcp, config, name));
+    let shaken = Box::pin(Stream::secure(tcp, connector.config(), name));
     shaken.await.map_err(RelayError::TargetTls)
 }
 

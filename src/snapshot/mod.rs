@@ -32,10 +32,11 @@ use crate::config::{
 };
 use crate::inbound::NetworkAcl;
 use crate::metrics::{GroupMetrics, NodeMetrics};
+use crate::net::HandshakeError;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
-use crate::target::Zone;
-use crate::target_group::{HealthCheck, TargetGroup};
-use crate::tls::{Connector, Slot, Terminator};
+use crate::target::{TargetAddress, Zone};
+use crate::target_group::{HealthCheck, TargetGroup, TargetProtocol};
+use crate::tls::{Connector, Secure, Slot, Terminator};
 
 pub use admission::{Admission, Admissions};
 pub use authenticate::{Authenticated, Authenticator, Authenticators};
@@ -243,7 +244,7 @@ pub enum Action {
 pub struct Group {
     /// Its targets and how one is picked.
     pub target_group: TargetGroup,
-    /// Connects to its targets over TLS; none unless they speak HTTPS.
+    /// Connects to its targets over TLS; none unless they speak that.
     pub connector: Option<Arc<Connector>>,
     /// How its targets are probed.
     pub health_check: Arc<HealthCheck>,
@@ -253,6 +254,29 @@ pub struct Group {
     pub load_balancer: Option<Arc<str>>,
     /// Its figures, by zone.
     pub metrics: GroupMetrics,
+}
+
+impl Group {
+    /// The TLS that its target at this address is spoken to in, if it is.
+    ///
+    /// # Errors
+    ///
+    /// It has no name that could be asked for.
+    pub fn secure(&self, address: &TargetAddress) -> Result<Option<Secure>, HandshakeError> {
+        match self.settings().protocol {
+            TargetProtocol::Http | TargetProtocol::Tcp => return Ok(None),
+            TargetProtocol::Https | TargetProtocol::Tls => {}
+        }
+        let secure = self.connector.as_ref().and_then(|connector| {
+            let name = connector.name(&address.host())?;
+            let connector = Arc::clone(connector);
+            Some(Secure { connector, name })
+        });
+        let nameless = || rustls::Error::General("the target has no name to ask for".to_owned());
+        secure
+            .map(Some)
+            .ok_or_else(|| HandshakeError::Tls(nameless()))
+    }
 }
 
 impl Deref for Group {
