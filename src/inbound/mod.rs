@@ -5,7 +5,6 @@
 //! a socket: who asks has an address, and closes what is refused.
 
 mod gate;
-mod hush;
 mod members;
 mod table;
 
@@ -15,7 +14,6 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 pub use gate::{AclGate, Gate, GroupGate, Refused};
-pub use hush::Hush;
 pub use members::{Members, MembersOf};
 
 /// The transport that a packet comes by.

@@ -14,7 +14,7 @@ use tracing::{error, warn};
 use crate::config::Service;
 use crate::inbound::Transport;
 use crate::metrics::ServerMetrics;
-use crate::net::{Drain, Stream};
+use crate::net::{Drain, Hush, Stream};
 use crate::proxy::{self, Proxy};
 use crate::relay::{self, Relay};
 use crate::snapshot::{EntranceKey, Shared};
@@ -28,9 +28,6 @@ use super::worker::Signals;
 /// The pause after an error that goes on until something else is closed (EMFILE, ENFILE, ENOBUFS,
 /// ENOMEM). Without it the loop would spin: the socket stays readable.
 const PAUSE: Duration = Duration::from_millis(50);
-
-/// The log hears of failing accepts at most this often.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// How long connections that were waiting in the queue of a closing socket may take to send their
 /// first request. They could not know that the balancer is about to leave.
@@ -64,7 +61,7 @@ impl Acceptor {
                 return;
             }
         };
-        let mut failures = Failures::default();
+        let hush = Hush::default();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -76,7 +73,7 @@ impl Acceptor {
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.metrics.accept_errors.inc();
-                    failures.report(&entrance, &error);
+                    report(&hush, &entrance, &error);
                     tokio::select! {
                         () = signals.stop.cancelled() => break,
                         () = tokio::time::sleep(PAUSE) => {}
@@ -199,29 +196,16 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Keeps a storm of failures from becoming a storm of log lines.
-#[derive(Default)]
-struct Failures {
-    reported: Option<Instant>,
-    since: u64,
-}
-
-impl Failures {
-    fn report(&mut self, entrance: &EntranceKey, error: &io::Error) {
-        self.since += 1;
-        let now = Instant::now();
-        if self.reported.is_some_and(|at| now - at < REPORT_EVERY) {
-            return;
-        }
+/// Tells the log that accepting fails, but not each time.
+fn report(hush: &Hush, entrance: &EntranceKey, error: &io::Error) {
+    if let Some(failures) = hush.speak(Instant::now()) {
         warn!(
             load_balancer = %entrance.load_balancer,
             address = %entrance.address,
-            failures = self.since,
+            failures,
             %error,
             "connections cannot be accepted; if it says \"too many open files\", raise the limit \
              (`ulimit -n`, LimitNOFILE= in a systemd unit)"
         );
-        self.reported = Some(now);
-        self.since = 0;
     }
 }

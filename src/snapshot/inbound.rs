@@ -11,9 +11,10 @@ use super::compile::Groups;
 use super::{Entrance, EntranceKey, Listener, LoadBalancer, Node};
 use crate::config::ValidConfig;
 use crate::inbound::{
-    AclGate, Gate, GroupGate, Hush, Members, MembersOf, Refused, SecurityGroup, Transport,
+    AclGate, Gate, GroupGate, Members, MembersOf, Refused, SecurityGroup, Transport,
 };
 use crate::metrics::{BlockedMetrics, Metrics};
+use crate::net::Hush;
 
 /// The security groups of the configuration, with their members.
 #[derive(Debug, Default)]

@@ -10,20 +10,15 @@
 //! so at most 128 requests of a connection are on their way, also of those that were taken back; fields
 //! are not kept in a table that could be blown up (no QPACK capacity), and their size is limited.
 
-use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
 
 use h2::Reason;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::warn;
 
+use crate::net::Hush;
 use crate::proxy::Ends;
 use crate::snapshot::Entrance;
-
-/// One log line at most in this time, of each worker.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
 
 /// What a client's connection was ended for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,33 +140,23 @@ impl Flood {
     }
 }
 
-/// Tells the log of floods, but not of each: a storm of them is to be no storm of lines.
+/// Tells the log of a worker's floods, but not of each.
 #[derive(Debug, Default)]
-pub(in crate::proxy) struct FloodLog(Mutex<Told>);
-
-#[derive(Debug, Default)]
-struct Told {
-    at: Option<Instant>,
-    since: u64,
-}
+pub(in crate::proxy) struct FloodLog(Hush);
 
 impl FloodLog {
     /// Counts a connection that was ended, and tells of it if nothing was told just now.
     pub(super) fn note(&self, flood: Flood, entrance: &Arc<Entrance>, ends: &Ends) {
         entrance.metrics.error("Http2Flood");
         entrance.metrics.http2_flood(flood.label());
-        let mut told = self.0.lock();
-        told.since += 1;
-        let now = Instant::now();
-        if told.at.is_some_and(|at| now - at < REPORT_EVERY) {
+        let Some(ended) = self.0.speak(Instant::now()) else {
             return;
-        }
-        told.at = Some(now);
+        };
         warn!(
             load_balancer = %entrance.key.load_balancer,
             client = %ends.client(),
             kind = flood.label(),
-            ended = mem::take(&mut told.since),
+            ended,
             "a client was sent away for flooding its HTTP/2 connection; elbow_http2_floods_total counts all"
         );
     }

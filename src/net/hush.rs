@@ -1,11 +1,11 @@
-//! Keeps a storm of refusals from becoming a storm of log lines.
+//! Keeps a storm of refusals, or of failures, from becoming a storm of log lines.
 
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// The log hears of what is refused at one place at most this often.
+/// The log hears of what goes wrong at one place at most this often.
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Says when to speak, and of how many.
