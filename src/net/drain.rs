@@ -1,8 +1,9 @@
-//! How connections are asked to end: with their next answer, or at once where nothing is in flight.
+//! How a socket and its connections are asked to end: with their next answer, or at once where nothing is
+//! in flight.
 
 use tokio_util::sync::CancellationToken;
 
-/// Asks all connections that hold a clone to end.
+/// Asks all that hold a clone to end: connections, and who accepts them to accept no more.
 ///
 /// A client may send a request in the very moment in which its idle connection is closed, and can
 /// then not know whether it was acted on. So whoever has time asks to [finish](Drain::finish) first:
@@ -21,13 +22,19 @@ impl Drain {
 
     /// Asks to finish the request in flight; a connection at rest closes at once.
     pub fn close(&self) {
-        self.finish.cancel();
+        // First, so that whoever finishes knows whether that is all.
         self.close.cancel();
+        self.finish.cancel();
     }
 
     /// Whether the next answer is to be the last one.
     pub fn is_finishing(&self) -> bool {
         self.finish.is_cancelled()
+    }
+
+    /// Whether what is at rest is to close.
+    pub fn is_closing(&self) -> bool {
+        self.close.is_cancelled()
     }
 
     /// Resolves when the next answer is to be the last one.
@@ -53,7 +60,7 @@ mod tests {
         drain.finish();
         connection.finishing().await;
         assert!(connection.is_finishing());
-        assert!(!connection.close.is_cancelled());
+        assert!(!connection.is_closing());
         drain.close();
         connection.closing().await;
     }

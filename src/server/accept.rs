@@ -23,7 +23,6 @@ use super::connection::ConnectionGuard;
 use super::connection_log::ConnectionLog;
 use super::handshake::{Turns, handshake};
 use super::introduction;
-use super::worker::Signals;
 
 /// The pause after an error that goes on until something else is closed (EMFILE, ENFILE, ENOBUFS,
 /// ENOMEM). Without it the loop would spin: the socket stays readable.
@@ -46,13 +45,14 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until it is told to stop, then takes what waits in the queue, unless that is for
-    /// another process, and closes the socket.
+    /// Accepts until `drain` asks for an end, then closes the socket. What waits in its queue is taken
+    /// first where connections are to close, too; where they may rest on, another process accepts from
+    /// the same queue.
     pub(super) async fn accept(
         self: Arc<Self>,
         socket: std::net::TcpListener,
         entrance: EntranceKey,
-        signals: Signals,
+        drain: Drain,
     ) {
         let listener = match TcpListener::from_std(socket) {
             Ok(listener) => listener,
@@ -65,23 +65,23 @@ impl Acceptor {
         loop {
             let accepted = tokio::select! {
                 biased;
-                () = signals.stop.cancelled() => break,
+                () = drain.finishing() => break,
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, client)) => self.admit(stream, client, &entrance, &signals.drain),
+                Ok((stream, client)) => self.admit(stream, client, &entrance, &drain),
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     self.metrics.accept_errors.inc();
                     report(&hush, &entrance, &error);
                     tokio::select! {
-                        () = signals.stop.cancelled() => break,
+                        () = drain.finishing() => break,
                         () = tokio::time::sleep(PAUSE) => {}
                     }
                 }
             }
         }
-        if !signals.leave_queue.is_cancelled() {
+        if drain.is_closing() {
             self.take_the_rest(listener, &entrance);
         }
     }

@@ -19,7 +19,6 @@ use super::accept::Acceptor;
 use super::connection::ConnectionGuard;
 use super::connection_log::{ConnectionLog, Failed};
 use super::datagrams::Datagrams;
-use super::worker::Signals;
 use crate::inbound::Transport;
 use crate::net::Drain;
 use crate::proxy::Ends;
@@ -38,12 +37,12 @@ const SEND_WINDOW: u64 = 1024 * 1024;
 const UNPROVEN: usize = 64;
 
 impl Acceptor {
-    /// Accepts until it is told to stop; what is open then goes on.
+    /// Accepts until `drain` asks for an end; what is open then goes on.
     pub(super) async fn accept_quic(
         self: Arc<Self>,
         socket: Datagrams,
         entrance: EntranceKey,
-        signals: Signals,
+        drain: Drain,
     ) {
         let endpoint = self.endpoint(socket, &entrance);
         let endpoint = match endpoint {
@@ -60,12 +59,12 @@ impl Acceptor {
         loop {
             let incoming = tokio::select! {
                 biased;
-                () = signals.stop.cancelled() => break,
+                () = drain.finishing() => break,
                 incoming = endpoint.accept() => incoming,
             };
             match incoming {
                 Some(incoming) => {
-                    self.admit_quic(incoming, (&entrance, node), &signals.drain, &shaking);
+                    self.admit_quic(incoming, (&entrance, node), &drain, &shaking);
                 }
                 None => break,
             }

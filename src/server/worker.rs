@@ -10,7 +10,6 @@ use std::thread;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::LogBuffer;
@@ -63,33 +62,6 @@ pub(super) enum Ending {
     /// Another process accepts from the same sockets, so what waits in their queues is left to it;
     /// each connection ends with its next answer.
     HandOver,
-}
-
-/// What an accept loop, and the connections that came by it, are told.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Signals {
-    /// Accept no more.
-    pub(super) stop: CancellationToken,
-    /// What waits in the queue is for another process.
-    pub(super) leave_queue: CancellationToken,
-    /// End, connections.
-    pub(super) drain: Drain,
-}
-
-impl Signals {
-    fn end(&self, ending: Ending) {
-        match ending {
-            Ending::Close => {
-                self.stop.cancel();
-                self.drain.close();
-            }
-            Ending::HandOver => {
-                self.leave_queue.cancel();
-                self.stop.cancel();
-                self.drain.finish();
-            }
-        }
-    }
 }
 
 impl Worker {
@@ -161,7 +133,8 @@ impl Worker {
 struct Listening {
     /// The accept loop, which holds the socket.
     accepting: JoinHandle<()>,
-    signals: Signals,
+    /// Ends the accept loop, and the connections that came by it.
+    drain: Drain,
 }
 
 fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiver<Command>) {
@@ -177,9 +150,9 @@ fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiv
                     entrance,
                     socket,
                 } => {
-                    let signals = Signals::default();
+                    let drain = Drain::default();
                     // Tracked, so that a drain does not end before the queue is empty.
-                    let (accepts, told) = (Arc::clone(&acceptor), signals.clone());
+                    let (accepts, told) = (Arc::clone(&acceptor), drain.clone());
                     let accepting = match socket {
                         Socket::Tcp(socket) => acceptor
                             .connections
@@ -189,12 +162,12 @@ fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiv
                             .spawn(accepts.accept_quic(socket, entrance, told)),
                     };
                     let sockets = listening.entry(spot).or_default();
-                    sockets.push(Listening { accepting, signals });
+                    sockets.push(Listening { accepting, drain });
                 }
                 Command::Close { spot, closed } => {
                     let sockets = listening.remove(&spot).unwrap_or_default();
                     for listening in &sockets {
-                        listening.signals.end(Ending::Close);
+                        listening.drain.close();
                     }
                     tokio::spawn(async move {
                         for listening in sockets {
@@ -205,7 +178,10 @@ fn obey(runtime: &Runtime, acceptor: Acceptor, mut orders: mpsc::UnboundedReceiv
                 }
                 Command::Drain { ending, done } => {
                     for listening in listening.drain().flat_map(|(_, sockets)| sockets) {
-                        listening.signals.end(ending);
+                        match ending {
+                            Ending::Close => listening.drain.close(),
+                            Ending::HandOver => listening.drain.finish(),
+                        }
                     }
                     acceptor.connections.close();
                     let connections = acceptor.connections.clone();
