@@ -249,7 +249,9 @@ impl AsyncUdpSocket for EndpointSocket {
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let mut reading = self.sharing.reading.lock();
-        reading.reader = Some(cx.waker().clone());
+        let reader = reading.reader.get_or_insert_with(|| cx.waker().clone());
+        // Nothing is cloned where it is the same one, which it nearly always is.
+        reader.clone_from(cx.waker());
         if let Source::Successor(channel) = &reading.source {
             return poll_channel(channel, cx, buffers, metas);
         }
