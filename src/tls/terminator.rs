@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use quinn::crypto::rustls::QuicServerConfig;
 use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
@@ -95,11 +96,15 @@ impl Terminator {
             client_authentication,
             key_log,
         } = settings;
-        let shown = shown(&policy, &certificates);
+        let provider = policy.provider();
+        let shown = Arc::new(Shown {
+            certificates: Arc::clone(&certificates),
+            tls13: policy.has_tls13(),
+        });
         let witness = client_authentication
             .as_ref()
-            .map(|authentication| authentication.witness(&policy.provider()) as _);
-        let mut config = server_config(&policy, shown, witness)?;
+            .map(|authentication| authentication.witness(&provider) as _);
+        let mut config = server_config(&policy, &provider, shown, witness)?;
         config.alpn_protocols = protocols;
         let asked = client_authentication.as_ref();
         match asked.is_none_or(ClientAuthentication::permits_resumption) {
@@ -109,7 +114,8 @@ impl Terminator {
         if let Some(key_log) = key_log {
             config.key_log = key_log;
         }
-        let mut challenge_config = server_config(&policy, Arc::clone(&challenges) as _, None)?;
+        let resolver = Arc::clone(&challenges) as _;
+        let mut challenge_config = server_config(&policy, &provider, resolver, None)?;
         challenge_config.alpn_protocols = vec![challenge::PROTOCOL.to_vec()];
         challenge_config.send_tls13_tickets = 0;
         Ok(Self {
@@ -153,9 +159,11 @@ impl Terminator {
         let Some(authentication) = &self.client_authentication else {
             return (config(), None);
         };
-        let witness = authentication.witness(&self.policy.provider());
-        let shown = shown(&self.policy, &self.certificates);
-        let made = server_config(&self.policy, shown, Some(Arc::clone(&witness) as _));
+        let provider = self.config.crypto_provider();
+        let witness = authentication.witness(provider);
+        let resolver = Arc::clone(&self.config.cert_resolver);
+        let verifier = Some(Arc::clone(&witness) as _);
+        let made = server_config(&self.policy, provider, resolver, verifier);
         let Ok(mut made) = made else {
             return (config(), None); // It was possible with the same pieces before.
         };
@@ -215,20 +223,14 @@ impl Terminators {
     }
 }
 
-fn shown(policy: &Policy, certificates: &Arc<Certificates>) -> Arc<Shown> {
-    Arc::new(Shown {
-        certificates: Arc::clone(certificates),
-        tls13: policy.has_tls13(),
-    })
-}
-
 fn server_config(
     policy: &Policy,
+    provider: &Arc<CryptoProvider>,
     resolver: Arc<dyn ResolvesServerCert>,
     client_verifier: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<ServerConfig, rustls::Error> {
     let verifier = client_verifier.unwrap_or_else(WebPkiClientVerifier::no_client_auth);
-    let mut config = ServerConfig::builder_with_provider(policy.provider())
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(&policy.versions())?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
