@@ -103,8 +103,8 @@
 //!  8 tell       one log line with the difference, the counters, the answer
 //! ```
 //!
-//! Start-up is the same with an empty last snapshot. A certificate whose files change is replaced in
-//! passing, without a reload (`reload::watch_certificates`).
+//! Start-up is the same with an empty last snapshot. A certificate or a trust store whose files change is
+//! replaced in passing, without a reload (`reload::watch_certificates`, `reload::watch_trust_stores`).
 //!
 //! # Life of an upgrade
 //!

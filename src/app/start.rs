@@ -29,7 +29,7 @@ use crate::proxy::Proxy;
 use crate::relay::Relay;
 use crate::reload::{
     Cause, Fixed, ReloadError, ReloadHandle, Reloader, Rooms, Source, TlsState, watch,
-    watch_certificates,
+    watch_certificates, watch_trust_stores,
 };
 use crate::server::{Server, ServerError};
 use crate::snapshot::Shared;
@@ -244,7 +244,6 @@ async fn launch_after(
         acme,
     };
     let discovery = rooms.discovery.board();
-    let trust_stores = rooms.tls.trust_stores.clone();
     let mut reloader = Reloader::new(options.source.clone(), rooms, queue, fixed.clone());
     if let Some(legacy) = successor.as_mut().and_then(|it| it.legacy()) {
         reloader.inherit(legacy).map_err(StartError::Sockets)?;
@@ -265,10 +264,10 @@ async fn launch_after(
     let (upgrade, upgrades) = UpgradeHandle::new();
     tokio::spawn(keyring.tend());
     tokio::spawn(watch_anomalies(Arc::clone(&shared)));
-    tokio::spawn(trust_stores.tend());
     let stop_reloading = CancellationToken::new();
     let reloading = tokio::spawn(reloader.run(stop_reloading.clone()));
     tokio::spawn(watch_certificates(Arc::clone(&shared)));
+    tokio::spawn(watch_trust_stores(Arc::clone(&shared)));
     if let Source::File(path) = options.source {
         tokio::spawn(watch(path, reload.clone()));
     }

@@ -16,11 +16,6 @@ impl LoadedTrustStores {
     pub fn slot(&self, name: &str) -> Option<&Arc<TrustStoreSlot>> {
         self.0.get(name)
     }
-
-    /// All of them.
-    pub fn slots(&self) -> impl Iterator<Item = &Arc<TrustStoreSlot>> {
-        self.0.values()
-    }
 }
 
 /// Reads all that `valid` names. Blocks: the files may lie on a network. The problems have a path, and

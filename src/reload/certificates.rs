@@ -10,35 +10,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-use super::watch::{LOOK_EVERY, Watch};
+use super::watch::{Watch, watch_all};
 use crate::snapshot::Shared;
 use crate::tls::{Certificate, CertificateError, Files, Look, Slot};
 
 /// Watches the files of all certificates in force. Never ends by itself.
 pub async fn watch_certificates(shared: Arc<Shared>) {
-    let mut watches = HashMap::new();
-    let mut looks = interval(LOOK_EVERY);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        let slots: Vec<Arc<Slot>> = shared.load().certificates().cloned().collect();
-        if slots.is_empty() {
-            watches.clear();
-            continue;
-        }
-        // A file system that hangs must hang nothing else.
-        let round = move || {
-            look_at(&slots, &mut watches);
-            watches
-        };
-        match tokio::task::spawn_blocking(round).await {
-            Ok(looked) => watches = looked,
-            Err(_) => return,
-        }
-    }
+    let in_force = |shared: &Shared| shared.load().certificates().cloned().collect();
+    watch_all(&shared, in_force, look_at).await;
 }
 
 /// What has been seen of the files of each certificate.

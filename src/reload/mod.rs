@@ -38,7 +38,7 @@ pub use handle::{Queue, Refusal, ReloadHandle};
 pub use reloader::{InForce, Reloader, Rooms};
 pub use source::Source;
 pub use tls::TlsState;
-pub use trust_stores::WatchedTrustStores;
+pub use trust_stores::watch_trust_stores;
 pub use watch::watch;
 
 /// Who asked for a reload.

@@ -347,7 +347,6 @@ impl Reloader {
         rooms.discovery.rejected(ready.rejected);
         rooms.acme.commit(ready.ordered);
         rooms.tls.tickets.sweep();
-        rooms.tls.trust_stores.replace(ready.trust_stores.slots());
         if let Some(access_log) = ready.access_log {
             rooms.access_log.apply(access_log);
         }

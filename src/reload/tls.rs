@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
-use super::{ReloadError, WatchedTrustStores};
+use super::ReloadError;
 use crate::acme::Prepared as Ordered;
 use crate::config::{
     CertificateSource, LoadedCertificates, LoadedTrustStores, ValidClientAuthentication,
@@ -22,8 +22,6 @@ pub struct TlsState {
     pub tickets: Tickets,
     /// Whoever orders certificates puts the ACME server's challenges here.
     pub challenges: Arc<Challenges>,
-    /// The trust stores in force, whose files are looked after.
-    pub trust_stores: WatchedTrustStores,
 }
 
 impl TlsState {

@@ -1,4 +1,4 @@
-//! Notices that the configuration file has changed.
+//! Notices that a file has changed: that of the configuration, and those that it names.
 //!
 //! By looking every half second, not by the kernel's notifications: those do not cross network file
 //! systems and container mounts, and lose a file that an editor replaces or whose directory
@@ -12,9 +12,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
 use super::{Cause, ReloadHandle};
+use crate::snapshot::Shared;
 
 /// From one look to the next.
-pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Asks for a reload each time the file has changed and has then stayed the same for one more look,
 /// so that a half-written file is not read. Never ends by itself; whether the content is another one
@@ -46,6 +47,38 @@ pub async fn watch(path: PathBuf, reload: ReloadHandle) {
                     );
                 }
             }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Has `look_at` look, again and again, at the files of whatever is `in_force`, with what it has seen so
+/// far. Never ends by itself.
+pub(super) async fn watch_all<S, W>(
+    shared: &Shared,
+    in_force: impl Fn(&Shared) -> Vec<S>,
+    look_at: fn(&[S], &mut W),
+) where
+    S: Send + 'static,
+    W: Default + Send + 'static,
+{
+    let mut watches = W::default();
+    let mut looks = interval(LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        let slots = in_force(shared);
+        if slots.is_empty() {
+            watches = W::default();
+            continue;
+        }
+        // A file system that hangs must hang nothing else.
+        let round = move || {
+            look_at(&slots, &mut watches);
+            watches
+        };
+        match tokio::task::spawn_blocking(round).await {
+            Ok(looked) => watches = looked,
             Err(_) => return,
         }
     }
@@ -97,8 +130,17 @@ impl<L> Default for Watch<L> {
 }
 
 impl<L: PartialEq + Clone> Watch<L> {
+    /// The watch over a file that was read when it looked so.
+    pub(super) fn since(read: L) -> Self {
+        Self {
+            told: Some(read.clone()),
+            last: Some(read),
+            lost: false,
+        }
+    }
+
     /// Takes in what was seen; says whether the file is another one, and has settled. The first one
-    /// always is: it may have changed since the process read it. So is one that was only touched:
+    /// always is, unless it is known what was read: it may have changed since. So is one that was only touched:
     /// the reloader knows which content it has read last, by whomever it was asked.
     pub(super) fn has_settled(&mut self, seen: L) -> bool {
         self.lost = false;

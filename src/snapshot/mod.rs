@@ -36,7 +36,9 @@ use crate::net::HandshakeError;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::{TargetAddress, Zone};
 use crate::target_group::{HealthCheck, TargetGroup, TargetProtocol};
-use crate::tls::{Connector, Secure, Slot, Terminator};
+use crate::tls::{
+    ClientAuthentication, Connector, Secure, Slot, Terminator, TrustStoreSlot,
+};
 
 pub use admission::{Admission, Admissions};
 pub use authenticate::{Authenticated, Authenticator, Authenticators};
@@ -90,6 +92,16 @@ impl Snapshot {
     pub fn certificates(&self) -> impl Iterator<Item = &Arc<Slot>> {
         let listeners = self.load_balancers.iter().flat_map(|lb| &lb.listeners);
         listeners.flat_map(|listener| listener.certificates())
+    }
+
+    /// The trust stores of all listeners that verify; one that several name comes several times.
+    pub fn trust_stores(&self) -> impl Iterator<Item = &Arc<TrustStoreSlot>> {
+        let listeners = self.load_balancers.iter().flat_map(|lb| &lb.listeners);
+        let asked = listeners.filter_map(|listener| listener.tls.as_ref()?.client_authentication());
+        asked.filter_map(|asked| match asked {
+            ClientAuthentication::Verify(verify) => Some(&verify.trust_store),
+            ClientAuthentication::Passthrough => None,
+        })
     }
 
     /// The groups of the configuration, then those deleted whose targets still drain.
