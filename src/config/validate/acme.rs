@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::file;
 use super::report::Report;
 use crate::acme::{Authority, ChallengeKind, ExternalAccount, Wanted};
 use crate::config::document::{
@@ -128,13 +129,7 @@ fn authority(account: &Acme, path: &Path<'_>, report: &mut Report<'_>) -> Option
         ),
     ];
     for (key, file) in files {
-        if file.is_some_and(|file| file.as_os_str().is_empty()) {
-            report.refuse(
-                path.key(key),
-                "the path is empty",
-                "write the path of a file",
-            );
-        }
+        file::validate(file, &path.key(key), report);
     }
     let external = account.external_account.as_ref();
     if external.is_some_and(|external| external.key_id.is_empty()) {

@@ -127,7 +127,6 @@ fn check_shares(shares: &[WeightedGroup], path: &Path<'_>, report: &mut Report<'
             "{} target groups are named; at most {GROUPS} may be",
             shares.len()
         );
-        let help = "this is ALB's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
-        report.refuse(path, message, help);
+        report.refuse(path, message, range::QUOTA);
     }
 }

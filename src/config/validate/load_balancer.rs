@@ -1,12 +1,11 @@
 //! Load balancers: name, nodes, attributes.
 
-use std::collections::BTreeMap;
-
 use super::acme::{Accounts, Orders};
 use super::groups::{Groups, User};
+use super::name::Names;
 use super::node::Places;
 use super::report::Report;
-use super::{classic, listener, name, node, range, trusted_proxies};
+use super::{classic, listener, node, range, trusted_proxies};
 use crate::config::document::{Config, LoadBalancer, LoadBalancerType};
 use crate::config::path::Path;
 use crate::config::valid::{Attributes, Limits, ValidLoadBalancer};
@@ -20,15 +19,15 @@ pub(super) fn validate(
     report: &mut Report<'_>,
 ) -> Vec<ValidLoadBalancer> {
     let path = Path::Root.key("load_balancer");
-    let mut names = BTreeMap::new();
+    let mut names = Names::of("load_balancer", "load balancers");
     let mut valid = Vec::with_capacity(config.load_balancer.len());
     for (place, load_balancer) in config.load_balancer.iter().enumerate() {
         let path = path.index(place);
         let own_name = load_balancer.name.as_str();
-        check_name(own_name, &path.key("name"), report);
-        if let Some(first) = names.insert(own_name, place) {
-            let message = format!("load_balancer[{first}] is named `{own_name}`, too");
-            report.refuse(path.key("name"), message, "names are unique");
+        names.add(own_name, &path, report);
+        if own_name.starts_with("internal-") {
+            let message = "the name of a load balancer does not begin with `internal-`";
+            report.refuse(path.key("name"), message, "ALB keeps that for itself");
         }
         classic::listeners(load_balancer, &path, report);
         let user = User {
@@ -61,14 +60,6 @@ pub(super) fn validate(
         });
     }
     valid
-}
-
-fn check_name(name: &str, path: &Path<'_>, report: &mut Report<'_>) {
-    name::validate(report, path, name);
-    if name.starts_with("internal-") {
-        let message = "the name of a load balancer does not begin with `internal-`";
-        report.refuse(path, message, "ALB keeps that for itself");
-    }
 }
 
 fn attributes(

@@ -13,6 +13,7 @@ mod classic;
 mod cookie_keys;
 mod dns;
 mod docker;
+mod file;
 mod forward;
 mod groups;
 mod health_check;

@@ -1,12 +1,62 @@
-//! Names of load balancers, target groups and zones.
+//! Names: of load balancers, of zones, of whatever a document has several of and calls by name.
+
+use std::collections::BTreeMap;
 
 use super::report::Report;
 use crate::config::path::Path;
+use crate::config::suggest::listed;
 
 /// ALB's limit.
 const CHARACTERS: usize = 32;
 
-/// Checks the name of a load balancer or target group: ALB has the same rules for both.
+/// The names of all that a document has of one kind, by which the rest of it speaks of them.
+pub(super) struct Names<'a> {
+    kind: &'static str,
+    plural: &'static str,
+    places: BTreeMap<&'a str, usize>,
+    count: usize,
+}
+
+impl<'a> Names<'a> {
+    /// None yet. `kind` is the key of the tables, `plural` what they are called in a sentence.
+    pub(super) fn of(kind: &'static str, plural: &'static str) -> Self {
+        Self {
+            kind,
+            plural,
+            places: BTreeMap::new(),
+            count: 0,
+        }
+    }
+
+    /// Checks the name of the next one, whose table is at `path`: no other one may have it.
+    pub(super) fn add(&mut self, name: &'a str, path: &Path<'_>, report: &mut Report<'_>) {
+        validate(report, &path.key("name"), name);
+        if let Some(first) = self.places.insert(name, self.count) {
+            let message = format!("{}[{first}] is named `{name}`, too", self.kind);
+            report.refuse(path.key("name"), message, "names are unique");
+        }
+        self.count += 1;
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &'a str> {
+        self.places.keys().copied()
+    }
+
+    /// What to do about a name that none of them has.
+    pub(super) fn remedy(&self, missing: &str) -> String {
+        let Self { kind, plural, .. } = self;
+        match self.places.is_empty() {
+            true => format!("there is none at all: add [[{kind}]] with name = \"{missing}\""),
+            false => format!("{plural} here: {}", listed(missing, self.iter())),
+        }
+    }
+}
+
+/// Checks a name: ALB has the same rules for load balancers and target groups.
 pub(super) fn validate(report: &mut Report<'_>, path: &Path<'_>, name: &str) {
     let is_known = |character: char| character.is_ascii_alphanumeric() || character == '-';
     let length = name.chars().count();

@@ -3,40 +3,32 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::name::Names;
 use super::report::Report;
-use super::{blocks, name, range, traffic};
+use super::{blocks, range, traffic};
 use crate::config::document::{AclAction, AclRule, Config, NetworkAcl};
 use crate::config::path::Path;
-use crate::config::suggest::listed;
 use crate::inbound;
 
 /// Checks all of them, and that subnets name those that are there.
 pub(super) fn validate(config: &Config, report: &mut Report<'_>) -> Vec<Arc<inbound::NetworkAcl>> {
     let path = Path::Root.key("network_acl");
-    let mut names = BTreeMap::new();
+    let mut names = Names::of("network_acl", "network ACLs");
     let mut valid = Vec::with_capacity(config.network_acl.len());
     for (index, acl) in config.network_acl.iter().enumerate() {
         let path = path.index(index);
-        name::validate(report, &path.key("name"), &acl.name);
-        if let Some(first) = names.insert(acl.name.as_str(), index) {
-            let message = format!("network_acl[{first}] is named `{}`, too", acl.name);
-            report.refuse(path.key("name"), message, "names are unique");
-        }
+        names.add(&acl.name, &path, report);
         valid.push(Arc::new(network_acl(acl, &path, report)));
     }
     for (index, subnet) in config.subnet.iter().enumerate() {
         let path = Path::Root.key("subnet");
         let path = path.index(index);
         if let Some(acl) = subnet.network_acl.as_deref()
-            && !names.contains_key(acl)
+            && !names.has(acl)
             && report.is_untouched("network_acl")
         {
-            let help = match names.is_empty() {
-                true => format!("there is none at all: add [[network_acl]] with name = \"{acl}\""),
-                false => format!("network ACLs here: {}", listed(acl, names.keys().copied())),
-            };
             let message = format!("there is no network ACL `{acl}`");
-            report.refuse(path.key("network_acl"), message, help);
+            report.refuse(path.key("network_acl"), message, names.remedy(acl));
         }
     }
     valid

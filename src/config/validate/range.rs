@@ -18,6 +18,10 @@ const fn secs(first: u64, last: u64) -> RangeInclusive<Duration> {
     Duration::from_secs(first)..=Duration::from_secs(last)
 }
 
+/// What to do about more of something than AWS permits.
+pub(super) const QUOTA: &str =
+    "this is AWS's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
+
 /// Relaxed durations begin at a tenth of a second: shorter ones only measure the machine.
 const fn from_tenth(last: u64) -> RangeInclusive<Duration> {
     Duration::from_millis(100)..=Duration::from_secs(last)

@@ -2,6 +2,7 @@
 
 use super::action::{self, Actions};
 use super::groups::{Groups, User};
+use super::range::QUOTA;
 use super::report::Report;
 use super::transform;
 use crate::config::document::{HeaderCondition, Listener, QueryCondition, Rule};
@@ -37,9 +38,8 @@ pub(super) fn validate(
     let made = made.map_err(|error| refuse(&error, path, report)).ok()?;
     let rule = made.with_transforms(transforms?);
     if report.is_strict() {
-        let help = "this is ALB's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
         for error in rule.check_limits(&RuleLimits::ALB) {
-            report.refuse(path, error.to_string(), help);
+            report.refuse(path, error.to_string(), QUOTA);
         }
     }
     Some(rule)

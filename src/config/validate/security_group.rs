@@ -1,14 +1,16 @@
 //! Security groups, and who has them or names them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::name::Names;
+use super::range::QUOTA;
 use super::report::Report;
-use super::{blocks, name, traffic};
+use super::{blocks, traffic};
 use crate::config::document::{Config, InboundRule, LoadBalancer, SecurityGroup};
 use crate::config::path::Path;
-use crate::config::suggest::{listed, nearest};
+use crate::config::suggest::nearest;
 use crate::inbound::{self, Rule, Source, Transport};
 
 /// How many security groups a load balancer may have (AWS's quota).
@@ -16,30 +18,20 @@ const ATTACHED: usize = 5;
 /// How many rules a security group may have (AWS's quota).
 const RULES: usize = 60;
 
-const QUOTA: &str = "this is AWS's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
-
 /// Checks all security groups, who has them, and what their rules name.
 pub(super) fn validate(
     config: &Config,
     report: &mut Report<'_>,
 ) -> Vec<Arc<inbound::SecurityGroup>> {
     let path = Path::Root.key("security_group");
-    let names: Vec<&str> = config
-        .security_group
-        .iter()
-        .map(|group| group.name.as_str())
-        .collect();
-    let mut known = BTreeMap::new();
-    let mut valid = Vec::with_capacity(names.len());
+    let mut names = Names::of("security_group", "security groups");
     for (index, group) in config.security_group.iter().enumerate() {
-        let path = path.index(index);
-        name::validate(report, &path.key("name"), &group.name);
-        if let Some(first) = known.insert(group.name.as_str(), index) {
-            let message = format!("security_group[{first}] is named `{}`, too", group.name);
-            report.refuse(path.key("name"), message, "names are unique");
-        }
-        valid.push(Arc::new(security_group(group, &names, &path, report)));
+        names.add(&group.name, &path.index(index), report);
     }
+    let groups = config.security_group.iter().enumerate();
+    let valid: Vec<_> = groups
+        .map(|(index, group)| Arc::new(security_group(group, &names, &path.index(index), report)))
+        .collect();
     attached(config, &names, report);
     sources_without_members(config, &valid, report);
     unreachable_listeners(config, &valid, report);
@@ -48,7 +40,7 @@ pub(super) fn validate(
 
 fn security_group(
     group: &SecurityGroup,
-    names: &[&str],
+    names: &Names<'_>,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> inbound::SecurityGroup {
@@ -73,7 +65,7 @@ fn security_group(
 
 fn rule(
     rule: &InboundRule,
-    names: &[&str],
+    names: &Names<'_>,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Option<Rule> {
@@ -101,30 +93,25 @@ fn rule(
 /// The name of a security group that is there; reports one that is not.
 fn named(
     group: &str,
-    names: &[&str],
+    names: &Names<'_>,
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) -> Option<Arc<str>> {
-    if names.contains(&group) {
+    if names.has(group) {
         return Some(group.into());
     }
     if report.is_untouched("security_group") {
-        let names = || names.iter().copied();
-        let message = match nearest(group, names()) {
+        let message = match nearest(group, names.iter()) {
             Some(near) => format!("there is no security group `{group}`; did you mean `{near}`?"),
             None => format!("there is no security group `{group}`"),
         };
-        let help = match names().next() {
-            None => format!("there is none at all: add [[security_group]] with name = \"{group}\""),
-            Some(_) => format!("security groups here: {}", listed(group, names())),
-        };
-        report.refuse(path, message, help);
+        report.refuse(path, message, names.remedy(group));
     }
     None
 }
 
 /// Checks the groups that load balancers and target groups have.
-fn attached(config: &Config, names: &[&str], report: &mut Report<'_>) {
+fn attached(config: &Config, names: &Names<'_>, report: &mut Report<'_>) {
     let balancers = config
         .load_balancer
         .iter()

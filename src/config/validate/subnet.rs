@@ -1,22 +1,25 @@
 //! Subnets, and the nodes that stand in them: who gives a node its zone, and its address if it has none of its own.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::blocks;
+use super::name::{self, Names};
 use super::report::Report;
-use super::{blocks, name};
 use crate::config::document::{Config, Node, Subnet};
 use crate::config::path::Path;
-use crate::config::suggest::listed;
 
 /// How many addresses at the start of a block AWS keeps for itself.
 const KEPT: usize = 4;
 
 /// The subnets of the document, as far as they are right.
-pub(super) struct Subnets<'a>(Vec<Place<'a>>);
+pub(super) struct Subnets<'a> {
+    names: Names<'a>,
+    places: Vec<Place<'a>>,
+}
 
 /// One subnet.
 pub(super) struct Place<'a> {
@@ -29,16 +32,12 @@ impl<'a> Subnets<'a> {
     /// Checks all of them.
     pub(super) fn new(config: &'a Config, report: &mut Report<'_>) -> Self {
         let path = Path::Root.key("subnet");
-        let mut names = BTreeMap::new();
+        let mut names = Names::of("subnet", "subnets");
         let mut places: Vec<Place<'a>> = Vec::with_capacity(config.subnet.len());
         for (index, subnet) in config.subnet.iter().enumerate() {
             let path = path.index(index);
-            name::validate(report, &path.key("name"), &subnet.name);
+            names.add(&subnet.name, &path, report);
             name::zone(report, &path.key("zone"), Some(&subnet.zone));
-            if let Some(first) = names.insert(subnet.name.as_str(), index) {
-                let message = format!("subnet[{first}] is named `{}`, too", subnet.name);
-                report.refuse(path.key("name"), message, "names are unique");
-            }
             let blocks = own_blocks(subnet, &places, &path, report);
             let pool = pool(subnet, &blocks, &path, report);
             places.push(Place {
@@ -47,7 +46,7 @@ impl<'a> Subnets<'a> {
                 pool,
             });
         }
-        Self(places)
+        Self { names, places }
     }
 
     /// The name of the subnet that an address lies in, and that of its network ACL.
@@ -127,18 +126,14 @@ impl<'a> Subnets<'a> {
     }
 
     fn place_of(&self, address: IpAddr) -> Option<&Place<'a>> {
-        self.0.iter().find(|place| place.has(address))
+        self.places.iter().find(|place| place.has(address))
     }
 
     fn named(&self, name: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<&Place<'a>> {
-        let found = self.0.iter().find(|place| place.subnet.name == name);
+        let found = self.places.iter().find(|place| place.subnet.name == name);
         if found.is_none() && report.is_untouched("subnet") {
-            let names = self.0.iter().map(|place| place.subnet.name.as_str());
-            let help = match self.0.is_empty() {
-                true => format!("there is none at all: add [[subnet]] with name = \"{name}\""),
-                false => format!("subnets here: {}", listed(name, names)),
-            };
-            report.refuse(path, format!("there is no subnet `{name}`"), help);
+            let message = format!("there is no subnet `{name}`");
+            report.refuse(path, message, self.names.remedy(name));
         }
         found
     }

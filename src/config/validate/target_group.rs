@@ -1,12 +1,11 @@
 //! Target groups: name, settings, whether anything uses them.
 
-use std::collections::BTreeMap;
-
 use super::groups::Groups;
+use super::name::Names;
 use super::report::Report;
 use super::zone_policy::{self, Surroundings};
 use super::{
-    active_standby, classic, health_check, name, range, response_timeout, slow_start, stickiness,
+    active_standby, classic, health_check, range, response_timeout, slow_start, stickiness,
     surge_queue, target, target_group_health, target_tls,
 };
 use crate::balance;
@@ -25,15 +24,11 @@ pub(super) fn validate(
     report: &mut Report<'_>,
 ) -> Vec<ValidTargetGroup> {
     let path = Path::Root.key("target_group");
-    let mut names = BTreeMap::new();
+    let mut names = Names::of("target_group", "target groups");
     let mut valid = Vec::with_capacity(config.target_group.len());
     for (index, group) in config.target_group.iter().enumerate() {
         let path = path.index(index);
-        name::validate(report, &path.key("name"), &group.name);
-        if let Some(first) = names.insert(group.name.as_str(), index) {
-            let message = format!("target_group[{first}] is named `{}`, too", group.name);
-            report.refuse(path.key("name"), message, "names are unique");
-        }
+        names.add(&group.name, &path, report);
         valid.extend(one(config, group, groups, &path, report));
     }
     valid

@@ -1,10 +1,8 @@
 //! TLS of a listener: certificates and policy, where they belong.
 
-use std::path::PathBuf;
-
 use super::acme::{self, Orders};
 use super::report::Report;
-use super::trust_store;
+use super::{file, trust_store};
 use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
 use crate::config::path::Path;
 use crate::config::valid::{CertificateSource, ValidCertificate, ValidTls};
@@ -123,7 +121,7 @@ fn from_files(
         ("ocsp_response", certificate.ocsp_response.as_ref()),
     ];
     for (key, file) in files {
-        not_empty(file, &path.key(key), report);
+        file::validate(file, &path.key(key), report);
     }
     Some(Files {
         certificate: own.clone(),
@@ -190,11 +188,5 @@ fn enumerated(missing: &[&str]) -> String {
 /// Checks what holds for all TLS.
 pub(super) fn settings(config: &Config, report: &mut Report<'_>) {
     let path = Path::Root.key("tls");
-    not_empty(config.tls.key_log.as_ref(), &path.key("key_log"), report);
-}
-
-fn not_empty(file: Option<&PathBuf>, path: &Path<'_>, report: &mut Report<'_>) {
-    if file.is_some_and(|file| file.as_os_str().is_empty()) {
-        report.refuse(path, "the path is empty", "write the path of a file");
-    }
+    file::validate(config.tls.key_log.as_ref(), &path.key("key_log"), report);
 }

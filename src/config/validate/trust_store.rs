@@ -1,8 +1,8 @@
 //! Trust stores, and the listeners that name them.
 
-use std::collections::BTreeMap;
-
-use super::name;
+use super::file;
+use super::name::Names;
+use super::range::QUOTA;
 use super::report::Report;
 use crate::config::document::{
     Config, ListenerProtocol, MutualAuthentication, MutualAuthenticationMode, TrustStore,
@@ -19,15 +19,11 @@ const LISTS: usize = 30;
 /// Checks all trust stores, and who names them. The files are not read here.
 pub(super) fn validate(config: &Config, report: &mut Report<'_>) -> Vec<ValidTrustStore> {
     let path = Path::Root.key("trust_store");
-    let mut names = BTreeMap::new();
+    let mut names = Names::of("trust_store", "trust stores");
     let mut valid = Vec::with_capacity(config.trust_store.len());
     for (index, store) in config.trust_store.iter().enumerate() {
         let path = path.index(index);
-        name::validate(report, &path.key("name"), &store.name);
-        if let Some(first) = names.insert(store.name.as_str(), index) {
-            let message = format!("trust_store[{first}] is named `{}`, too", store.name);
-            report.refuse(path.key("name"), message, "names are unique");
-        }
+        names.add(&store.name, &path, report);
         valid.push(trust_store(store, &path, report));
     }
     references(config, &names, report);
@@ -36,23 +32,14 @@ pub(super) fn validate(config: &Config, report: &mut Report<'_>) -> Vec<ValidTru
 
 fn trust_store(store: &TrustStore, path: &Path<'_>, report: &mut Report<'_>) -> ValidTrustStore {
     let lists = path.key("revocation_lists");
-    let files = store.revocation_lists.iter().enumerate();
-    let empty = files.filter(|(_, file)| file.as_os_str().is_empty());
-    for (index, _) in empty {
-        report.refuse(
-            lists.index(index),
-            "the path is empty",
-            "write that of a file",
-        );
+    for (index, file) in store.revocation_lists.iter().enumerate() {
+        file::validate(Some(file), &lists.index(index), report);
     }
-    if store.ca_certificates.as_os_str().is_empty() {
-        let path = path.key("ca_certificates");
-        report.refuse(path, "the path is empty", "write that of a PEM file");
-    }
+    let authorities = path.key("ca_certificates");
+    file::validate(Some(&store.ca_certificates), &authorities, report);
     if store.revocation_lists.len() > LISTS && report.is_strict() {
         let message = format!("there are more than {LISTS} revocation lists");
-        let help = "this is ALB's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
-        report.refuse(lists, message, help);
+        report.refuse(lists, message, QUOTA);
     }
     ValidTrustStore {
         name: store.name.as_str().into(),
@@ -66,7 +53,7 @@ fn trust_store(store: &TrustStore, path: &Path<'_>, report: &mut Report<'_>) -> 
 }
 
 /// Checks that the trust stores which listeners name exist, and that not too many of them verify.
-fn references(config: &Config, names: &BTreeMap<&str, usize>, report: &mut Report<'_>) {
+fn references(config: &Config, names: &Names<'_>, report: &mut Report<'_>) {
     let path = Path::Root.key("load_balancer");
     for (index, load_balancer) in config.load_balancer.iter().enumerate() {
         let path = path.index(index);
@@ -77,25 +64,16 @@ fn references(config: &Config, names: &BTreeMap<&str, usize>, report: &mut Repor
             let path = path.key("mutual_authentication");
             let settings = &listener.mutual_authentication;
             if let Some(name) = settings.trust_store.as_deref()
-                && !names.contains_key(name)
+                && !names.has(name)
                 && report.is_untouched("trust_store")
             {
                 let message = format!("there is no trust store `{name}`");
-                let help = match names.is_empty() {
-                    true => "begin one with [[trust_store]]".to_owned(),
-                    false => {
-                        let known: Vec<_> = names.keys().map(|name| format!("`{name}`")).collect();
-                        format!("trust stores here: {}", known.join(", "))
-                    }
-                };
-                report.refuse(path.key("trust_store"), message, help);
+                report.refuse(path.key("trust_store"), message, names.remedy(name));
             }
             verifying += usize::from(settings.mode == MutualAuthenticationMode::Verify);
             if verifying > VERIFYING && report.is_strict() {
                 let message = format!("more than {VERIFYING} listeners verify certificates");
-                let help =
-                    "this is ALB's quota; `ranges = \"relaxed\"` at the top of the file lifts it";
-                report.refuse(path.key("mode"), message, help);
+                report.refuse(path.key("mode"), message, QUOTA);
             }
         }
     }
