@@ -8,6 +8,7 @@
 
 mod bequest;
 mod conduct;
+mod epoch;
 mod health;
 mod instance_state;
 mod invalid_state;
@@ -22,12 +23,13 @@ use std::sync::Arc;
 
 pub use bequest::TargetBequest;
 pub use conduct::Conduct;
+pub use epoch::Epoch;
 pub use health::{HealthMachine, HealthReason, Outcome, TargetHealth, Thresholds, Transition};
 pub use instance_state::InstanceState;
 pub use invalid_state::InvalidState;
 pub use lease::Lease;
 pub use probe::{ProbeRecord, ProbeRing};
-pub use state::{Epoch, Health, TargetState};
+pub use state::{Health, TargetState};
 pub use zone::Zone;
 
 /// Where a target is reached.

@@ -13,36 +13,9 @@ use tokio::time::Instant;
 
 use super::bequest::Verdict;
 use super::{
-    Conduct, HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing, TargetBequest,
-    TargetHealth, Thresholds, Transition,
+    Conduct, Epoch, HealthMachine, HealthReason, InvalidState, ProbeRecord, ProbeRing,
+    TargetBequest, TargetHealth, Thresholds, Transition,
 };
-
-/// Counts the changes of eligibility in one target group, so that whoever keeps a list of eligible
-/// targets can tell in one load that it is stale; and wakes who waits for a place at one of them.
-#[derive(Debug, Default)]
-pub struct Epoch {
-    changes: AtomicU64,
-    openings: Notify,
-}
-
-impl Epoch {
-    /// The number of changes so far.
-    pub fn current(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
-    }
-
-    /// Notes a change.
-    pub fn advance(&self) {
-        self.changes.fetch_add(1, Ordering::AcqRel);
-        self.openings.notify_waiters();
-    }
-
-    /// Waits until a target may have a place that it had not. Enable it before looking: one that
-    /// opens in between is then not missed.
-    pub fn opening(&self) -> Notified<'_> {
-        self.openings.notified()
-    }
-}
 
 /// A target's health as an operator sees it: state, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -409,7 +382,7 @@ impl TargetState {
 
     /// Tells those who wait for a place that there may be one.
     pub(super) fn make_room(&self) {
-        self.epoch.openings.notify_waiters();
+        self.epoch.open();
     }
 
     /// Only a lease may count.
