@@ -5,6 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
@@ -20,14 +21,22 @@ use crate::tls::TicketBequest;
 pub struct Bequest {
     /// The sockets.
     pub sockets: server::Bequest,
-    /// What is known of targets and zones.
-    pub live: LiveBequest,
+    /// What is known besides.
+    pub knowledge: Knowledge,
+}
+
+/// What one process knows, and the next need not find out. A version that does not know a part of it yet
+/// leaves that out.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Knowledge {
+    live: LiveBequest,
     /// The keys of cookies, if they are nowhere but in memory.
-    pub cookie_keys: Vec<KeyBequest>,
+    cookie_keys: Vec<KeyBequest>,
     /// The keys of TLS sessions.
-    pub tickets: Vec<TicketBequest>,
+    tickets: Vec<TicketBequest>,
     /// The providers that have found targets.
-    pub providers: BTreeSet<String>,
+    providers: BTreeSet<String>,
 }
 
 /// The same, as it has come to the other process.
@@ -37,14 +46,8 @@ pub struct Legacy {
     pub records: Vec<SocketRecord>,
     /// The sockets.
     pub sockets: Vec<OwnedFd>,
-    /// What is known of targets and zones.
-    pub live: LiveBequest,
-    /// The keys of cookies.
-    pub cookie_keys: Vec<KeyBequest>,
-    /// The keys of TLS sessions.
-    pub tickets: Vec<TicketBequest>,
-    /// The providers that have found targets.
-    pub providers: BTreeSet<String>,
+    /// What is known besides.
+    pub knowledge: Knowledge,
 }
 
 /// What is taken over while the first targets are found.
@@ -67,10 +70,12 @@ impl Reloader {
     pub(super) async fn bequeath(&self, order: BequestOrder) {
         let bequest = self.rooms.server.bequeath().map(|sockets| Bequest {
             sockets,
-            live: self.rooms.shared.load().bequeath(Instant::now()),
-            cookie_keys: self.rooms.keyring.bequeath(),
-            tickets: self.rooms.tls.tickets.bequeath(),
-            providers: self.providers(),
+            knowledge: Knowledge {
+                live: self.rooms.shared.load().bequeath(Instant::now()),
+                cookie_keys: self.rooms.keyring.bequeath(),
+                tickets: self.rooms.tls.tickets.bequeath(),
+                providers: self.providers(),
+            },
         });
         // Whoever asked may have gone; then the pause is over at once.
         let _ = order.answer.send(bequest);
@@ -93,11 +98,12 @@ impl Reloader {
     pub fn inherit(&mut self, legacy: Legacy) -> io::Result<()> {
         self.rooms.server.hold();
         self.rooms.server.inherit(legacy.records, legacy.sockets)?;
-        self.rooms.keyring.inherit(&legacy.cookie_keys);
-        self.rooms.tls.tickets.inherit(&legacy.tickets);
+        let known = legacy.knowledge;
+        self.rooms.keyring.inherit(&known.cookie_keys);
+        self.rooms.tls.tickets.inherit(&known.tickets);
         self.inherited = Some(Inherited {
-            live: legacy.live,
-            providers: legacy.providers,
+            live: known.live,
+            providers: known.providers,
         });
         Ok(())
     }

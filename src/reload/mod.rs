@@ -30,7 +30,7 @@ use crate::config::Problems;
 use crate::keyring::KeyringError;
 use crate::server::ServerError;
 
-pub use bequest::{Bequest, Legacy};
+pub use bequest::{Bequest, Knowledge, Legacy};
 pub use certificates::watch_certificates;
 pub use difference::{Changes, Difference};
 pub use fixed::Fixed;

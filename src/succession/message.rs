@@ -1,6 +1,5 @@
 //! What the two processes say to each other.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -10,11 +9,9 @@ use std::{io, process};
 use serde::{Deserialize, Serialize};
 
 use super::SuccessionError;
-use crate::keyring::KeyBequest;
 use crate::net::passing;
+use crate::reload::Knowledge;
 use crate::server::SocketRecord;
-use crate::snapshot::LiveBequest;
-use crate::tls::TicketBequest;
 
 /// Changes when an older version could not understand any more what is said.
 const LANGUAGE: u32 = 1;
@@ -57,14 +54,8 @@ pub(super) struct Estate {
     pub(super) number: u64,
     pub(super) sockets: Vec<SocketRecord>,
     pub(super) admin: SocketAddr,
-    #[serde(default)]
-    pub(super) live: LiveBequest,
-    #[serde(default)]
-    pub(super) cookie_keys: Vec<KeyBequest>,
-    #[serde(default)]
-    pub(super) tickets: Vec<TicketBequest>,
-    #[serde(default)]
-    pub(super) providers: BTreeSet<String>,
+    #[serde(flatten)]
+    pub(super) knowledge: Knowledge,
 }
 
 /// One end of the channel. Everything here blocks, but not for longer than it is told.

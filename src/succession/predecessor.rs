@@ -131,15 +131,24 @@ impl Predecessor {
         // Held until the end: meanwhile nothing is reloaded.
         let (pause, paused) = oneshot::channel();
         let bequest = self.reload.bequeath(paused).await;
-        let mut bequest = match bequest {
+        let Bequest {
+            mut sockets,
+            knowledge,
+        } = match bequest {
             Some(bequest) => bequest?,
             None => return Err(SuccessionError::Leaving),
         };
         let (address, admin) = &self.admin;
-        bequest.sockets.sockets.push(admin.try_clone()?.into());
-        let estate = self.estate(&mut bequest, *address);
-        let mut sockets = bequest.sockets;
-        let passed = std::mem::take(&mut sockets.sockets);
+        let mut passed = std::mem::take(&mut sockets.sockets);
+        passed.push(admin.try_clone()?.into());
+        let estate = Estate {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: process::id(),
+            number: self.lineage.number,
+            sockets: std::mem::take(&mut sockets.records),
+            admin: *address,
+            knowledge,
+        };
         let talk = blocking(move || {
             talk.say(&Message::Estate(Box::new(estate)), &passed)?;
             match talk.hear(PREPARES, "prepared")? {
@@ -170,20 +179,6 @@ impl Predecessor {
             talk
         });
         Ok((upgraded, talk.await?))
-    }
-
-    fn estate(&self, bequest: &mut Bequest, admin: SocketAddr) -> Estate {
-        Estate {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: process::id(),
-            number: self.lineage.number,
-            sockets: std::mem::take(&mut bequest.sockets.records),
-            admin,
-            live: std::mem::take(&mut bequest.live),
-            cookie_keys: std::mem::take(&mut bequest.cookie_keys),
-            tickets: std::mem::take(&mut bequest.tickets),
-            providers: std::mem::take(&mut bequest.providers),
-        }
     }
 }
 

@@ -62,10 +62,7 @@ impl Successor {
             number,
             sockets: records,
             admin,
-            live,
-            cookie_keys,
-            tickets,
-            providers,
+            knowledge,
         } = *estate;
         let at = SystemTime::now();
         let mut sockets = VecDeque::from(sockets);
@@ -77,10 +74,7 @@ impl Successor {
             legacy: Some(Legacy {
                 records,
                 sockets: sockets.into(),
-                live,
-                cookie_keys,
-                tickets,
-                providers,
+                knowledge,
             }),
         })
     }
