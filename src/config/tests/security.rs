@@ -133,6 +133,15 @@ fn what_lets_nobody_in_is_worth_a_warning() {
         everywhere[0].contains("listens on all addresses: which of them"),
         "{everywhere:?}"
     );
+    let second = "[[load_balancer]]\nname = \"second\"\nsecurity_groups = [\"web\"]\n\
+                  [[load_balancer.listener]]\nport = 9090\n\
+                  default = { fixed_response = { status = 200 } }\n";
+    let everywhere = told(&format!("{own}{second}"));
+    assert!(
+        everywhere[0]
+            .contains("load balancer `second` has security group `web` and listens on all"),
+        "{everywhere:?}"
+    );
 }
 
 #[test]

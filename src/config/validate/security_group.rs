@@ -164,21 +164,20 @@ fn sources_without_members(
                 };
                 let listed = groups.iter().find(|group| group.name == *name);
                 let listed = listed.is_some_and(|group| !group.members.is_empty());
-                let mut balancers = config.load_balancer.iter();
-                let mut balancers = balancers
-                    .by_ref()
-                    .filter(|owner| has(&owner.security_groups, name));
-                let balancer = balancers.next();
+                if listed {
+                    continue;
+                }
+                let balancers = config.load_balancer.iter();
+                let mut balancers = balancers.filter(|owner| has(&owner.security_groups, name));
                 let mut targets = config.target_group.iter();
                 let of_targets = targets.any(|owner| has(&owner.security_groups, name));
                 let path = path.index(index);
-                if !listed && balancer.is_none() && !of_targets {
+                if balancers.clone().next().is_none() && !of_targets {
                     let message = format!("nobody belongs to security group `{name}`");
                     let help = "give it to a load balancer or a target group by `security_groups`, \
                                 or list addresses in its `members`";
                     report.warn(path.key("source"), message, help);
-                } else if let Some(owner) = balancer.filter(|owner| !listed && is_everywhere(owner))
-                {
+                } else if let Some(owner) = balancers.find(|owner| is_everywhere(owner)) {
                     let message = format!(
                         "load balancer `{}` has security group `{name}` and listens on all \
                          addresses: which of them its connections come from is not known",
