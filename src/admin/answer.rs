@@ -55,8 +55,8 @@ pub(super) async fn not_found(uri: Uri) -> Refusal {
     Refusal::not_found(
         format!("there is nothing at {}", uri.path()),
         "GET / /metrics /live /ready /status /load-balancers /rules /explain /public-keys/{id} \
-         /target-groups /target-health /target-groups/{group}/health /nodes/{zone}/health /providers /acme, \
-         POST /reload /acme/{certificate}/renew \
+         /target-groups /target-health /target-groups/{group}/health /nodes/{zone}/health /providers /acme /nft, \
+         POST /reload /upgrade /acme/{certificate}/renew \
          /target-groups/{group}/targets/{id}/drain, /undrain and /activate, \
          /target-groups/{group}/fail-back, \
          POST and DELETE /load-balancers/{name}/zonal-shift",

@@ -149,6 +149,10 @@ mod tests {
         let answer = sample.get("/nothing").await;
         assert_eq!(answer.status, 404);
         assert_eq!(answer.json()["error"], "there is nothing at /nothing");
+        let help = answer.json()["help"].to_string();
+        for path in ["/nft", "/providers", "/acme", "/upgrade", "/reload"] {
+            assert!(help.contains(path), "{path}: {help}");
+        }
         let answer = sample.get("/reload").await;
         assert_eq!(answer.status, 405);
         assert_eq!(answer.json()["help"], "use POST");
