@@ -21,7 +21,7 @@ const CORS: &str = "AWSELBCORS";
 const MOST: usize = 4;
 
 /// What is copied of the application's cookie.
-const ATTRIBUTES: [&[u8]; 11] = [
+const ATTRIBUTES: [&[u8]; 12] = [
     b"path",
     b"port",
     b"domain",
@@ -33,6 +33,7 @@ const ATTRIBUTES: [&[u8]; 11] = [
     b"version",
     b"comment",
     b"commenturl",
+    b"samesite",
 ];
 
 /// The texts that a client brings.
@@ -80,7 +81,7 @@ fn push(out: &mut Vec<u8>, attribute: &[u8]) {
     let name = attribute.split(|byte| *byte == b'=').next();
     let name = name.unwrap_or_default().trim_ascii();
     let is_named = |known: &&[u8]| name.eq_ignore_ascii_case(known);
-    if !ATTRIBUTES.iter().any(is_named) && !name.eq_ignore_ascii_case(b"samesite") {
+    if !ATTRIBUTES.iter().any(is_named) {
         return;
     }
     out.extend_from_slice(b"; ");
