@@ -91,22 +91,11 @@ impl Connector {
         let believed = Believed {
             chain,
             pins: settings.pins.clone(),
-            provider: Arc::clone(&provider),
+            provider,
         };
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| fault(&error))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(believed))
-            .with_no_client_auth();
+        let probing = whole_handshakes(believed, settings.protocol)?;
+        let mut config = probing.clone();
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
-        let offered = settings
-            .protocol
-            .map(|protocol| protocol.as_bytes().to_vec());
-        config.alpn_protocols = offered.into_iter().collect();
-        // A probe finds out whether a target can still do a whole handshake.
-        let mut probing = config.clone();
-        probing.resumption = Resumption::disabled();
         Ok(Self {
             settings,
             config: Arc::new(config),
@@ -127,6 +116,23 @@ impl Connector {
     /// What the handshakes of probes are done with: they believe whom requests believe.
     pub fn probing(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.probing)
+    }
+
+    /// What the handshakes of probes are done with where requests do not go over TLS: they believe anything, and
+    /// offer `protocol`.
+    ///
+    /// # Errors
+    ///
+    /// rustls finds fault.
+    pub fn probing_anything(
+        protocol: Option<&'static str>,
+    ) -> Result<Arc<ClientConfig>, ConnectorError> {
+        let anything = Believed {
+            chain: None,
+            pins: Vec::new(),
+            provider: Arc::new(aws_lc_rs::default_provider()),
+        };
+        whole_handshakes(anything, protocol).map(Arc::new)
     }
 
     /// What a target does not speak that has agreed on `agreed`. HTTP/1.1 was spoken before there was an ALPN, so who
@@ -190,6 +196,23 @@ impl Ord for Secure {
     fn cmp(&self, other: &Self) -> Ordering {
         self.key().cmp(&other.key())
     }
+}
+
+/// No session is resumed: a probe finds out whether a target can still do a whole handshake.
+fn whole_handshakes(
+    believed: Believed,
+    protocol: Option<&'static str>,
+) -> Result<ClientConfig, ConnectorError> {
+    let provider = Arc::clone(&believed.provider);
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ConnectorError::Client(error.to_string()))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(believed))
+        .with_no_client_auth();
+    config.resumption = Resumption::disabled();
+    config.alpn_protocols = protocol.iter().map(|it| it.as_bytes().to_vec()).collect();
+    Ok(config)
 }
 
 fn roots(settings: &ConnectorSettings) -> Result<RootCertStore, ConnectorError> {

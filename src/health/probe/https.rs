@@ -3,17 +3,14 @@
 //! Of a group whose requests go over TLS a probe believes whom the requests believe, and asks for the
 //! same name: ALB verifies nothing anywhere, but where requests verify, a probe that does not would
 //! keep a target in service that no request can be sent to. Of other groups, and with `verify =
-//! false`, it believes any certificate, as ALB does. The handshake itself must succeed, with TLS 1.2
-//! or 1.3, and HTTP/2 must be agreed on where it is to be spoken.
+//! false`, it believes any certificate, as ALB does: nothing secret is sent, and only a status is
+//! believed. The handshake itself must succeed, with TLS 1.2 or 1.3, and HTTP/2 must be agreed on where
+//! it is to be spoken.
 
 use std::io;
-use std::sync::Arc;
 
-use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{AlertDescription, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, Error};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -33,7 +30,10 @@ pub(super) async fn handshake(
     let name = server_name(target, check, connector)?;
     let config = match connector {
         Some(connector) => connector.probing(),
-        None => Arc::new(client_config(check).map_err(ProbeError::TlsClient)?),
+        None => {
+            let needed = check.version != ProtocolVersion::Http1;
+            Connector::probing_anything(needed.then_some(HTTP_2))?
+        }
     };
     let shaken = TlsConnector::from(config).connect(name, stream).await;
     let stream = shaken.map_err(|error| match is_refusal(&error) {
@@ -87,62 +87,6 @@ fn server_name(
         }
     }
     ServerName::try_from(target.address.host()).map_err(|_| ProbeError::ServerName)
-}
-
-/// Made for each probe: no session may be resumed, for a probe finds out whether a target can still
-/// do a whole handshake.
-fn client_config(check: &HealthCheck) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
-    config.resumption = Resumption::disabled();
-    if check.version != ProtocolVersion::Http1 {
-        config.alpn_protocols = vec![HTTP_2.as_bytes().to_vec()];
-    }
-    Ok(config)
-}
-
-/// Accepts whatever a target shows. Nothing secret is sent to it: a probe asks, and believes only a
-/// status.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 use super::Resolver;
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress, TargetHealth};
 use crate::target_group::{HealthCheck, ProbeProtocol, ProtocolVersion};
-use crate::tls::Connector;
+use crate::tls::{Connector, ConnectorError};
 
 /// Sends probes.
 #[derive(Clone, Debug, Default)]
@@ -188,8 +188,8 @@ pub(super) enum ProbeError {
     Request(#[source] ::http::Error),
     #[error("the target's host is no name that TLS can ask for")]
     ServerName,
-    #[error("the TLS client cannot be set up: {0}")]
-    TlsClient(#[source] rustls::Error),
+    #[error(transparent)]
+    TlsClient(#[from] ConnectorError),
 }
 
 impl ProbeError {
