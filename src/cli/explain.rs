@@ -6,37 +6,22 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use http::Method;
-use prometheus::Registry;
 use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::Failure;
+use super::offline::compiled;
 use super::remote;
 use super::say::say;
-use crate::config;
 use crate::explain::{
     CheckedCondition, Entered, Explanation, GroupShare, Outcome, Question, Seen, TriedRule, explain,
 };
-use crate::metrics::Metrics;
-use crate::snapshot::Snapshot;
 use crate::target::{self, ProbeRecord, Thresholds};
-use crate::tls::Terminators;
 
 /// Explains by a file, as if all its targets were healthy.
 pub(super) fn by_file(file: &Path, question: &Question, json: bool) -> Result<(), Failure> {
-    let (valid, _) = config::check(file)
-        .into_result()
-        .map_err(|problems| Failure::Refused(problems.to_string()))?;
-    let metrics =
-        Metrics::new(&Registry::new()).map_err(|error| Failure::Other(error.to_string()))?;
     let now = Instant::now();
-    let snapshot = Snapshot::compile(
-        &valid,
-        &Terminators::default(),
-        &Snapshot::default(),
-        &metrics,
-        now,
-    );
+    let snapshot = compiled(file, now)?;
     snapshot.take_over(now);
     for target in snapshot.groups.values().flat_map(|group| group.targets()) {
         let thresholds = Thresholds {
@@ -366,16 +351,10 @@ mod tests {
     }
 
     fn page_of_shop(shop: &str, method: &str, url: &str, headers: &[&str]) -> String {
-        let (valid, _) = config::check_text(shop, "shop.toml").into_result().unwrap();
-        let metrics = Metrics::new(&Registry::new()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), shop).unwrap();
         let now = Instant::now();
-        let snapshot = Snapshot::compile(
-            &valid,
-            &Terminators::default(),
-            &Snapshot::default(),
-            &metrics,
-            now,
-        );
+        let snapshot = compiled(file.path(), now).unwrap();
         snapshot.take_over(now);
         for target in snapshot.groups["blue"].targets() {
             let thresholds = Thresholds {

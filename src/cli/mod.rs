@@ -11,6 +11,7 @@ mod daemon;
 mod explain;
 mod failure;
 mod nft;
+mod offline;
 mod reload;
 mod remote;
 mod say;
