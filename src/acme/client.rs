@@ -22,7 +22,8 @@ use super::error::AcmeError;
 use super::schedule::Window;
 use super::settings::Authority;
 use super::storage::{Folder, StorageError, StoredAccount};
-use super::transport::{Transport, roots};
+use super::transport::{Transport, TransportError};
+use crate::tls::authorities;
 
 /// How often a lock that another process holds is tried.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
@@ -51,7 +52,8 @@ impl Client {
         board: PathBuf,
     ) -> Result<Self, AcmeError> {
         let ca = authority.ca.clone();
-        let trusted = blocking(move || Ok(roots(ca.as_deref()))).await?;
+        let trusted = blocking(move || Ok(authorities(ca.as_deref()))).await?;
+        let trusted = trusted.map_err(TransportError::Roots);
         let transport = trusted.and_then(Transport::new);
         let transport = transport.map_err(|source| AcmeError::Transport {
             what: "make ready to reach the authority",

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,11 +17,11 @@ use hyper_util::rt::TokioExecutor;
 use instant_acme::{BodyWrapper, BytesResponse, HttpClient};
 use parking_lot::Mutex;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::time::timeout;
+
+use crate::tls::AuthoritiesError;
 
 /// How long one exchange may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,20 +32,9 @@ const LONGEST: usize = 1024 * 1024;
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub enum TransportError {
-    /// Whom to trust cannot be read.
-    #[error("{}: {why}", path.display())]
-    Roots {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The system trusts nobody.
-    #[error(
-        "this system trusts no certificate authority (Debian: install ca-certificates), and `ca` \
-         names none"
-    )]
-    NoRoots,
+    /// Whom to trust as the issuer of the authority's own certificate is not known.
+    #[error(transparent)]
+    Roots(#[from] AuthoritiesError),
     /// The versions of TLS and the cryptographic library do not fit.
     #[error(transparent)]
     Tls(rustls::Error),
@@ -66,36 +54,6 @@ pub enum TransportError {
 pub(super) struct Transport {
     client: Client<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>,
     retry_after: Arc<Mutex<Option<SystemTime>>>,
-}
-
-/// Whom to trust as the issuer of the authority's own certificate. Blocks.
-///
-/// # Errors
-///
-/// The file does not hold certificates, or without one the system has none.
-pub(super) fn roots(ca: Option<&Path>) -> Result<RootCertStore, TransportError> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = ca else {
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return match roots.is_empty() {
-            true => Err(TransportError::NoRoots),
-            false => Ok(roots),
-        };
-    };
-    let wrong = |why: String| TransportError::Roots {
-        path: path.to_owned(),
-        why,
-    };
-    let certificates = CertificateDer::pem_file_iter(path);
-    for certificate in certificates.map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        let added = roots.add(certificate);
-        added.map_err(|error| wrong(error.to_string()))?;
-    }
-    match roots.is_empty() {
-        true => Err(wrong("there is no certificate in it".to_owned())),
-        false => Ok(roots),
-    }
 }
 
 impl Transport {
@@ -197,8 +155,6 @@ fn in_full(error: &dyn Error) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]
@@ -214,20 +170,5 @@ mod tests {
         let read_date = httpdate::parse_http_date(&date).unwrap();
         assert_eq!(read(date.leak()), Some(read_date));
         assert_eq!(read("soon"), None);
-    }
-
-    #[test]
-    fn whom_to_trust_is_read_from_a_file_or_the_fault_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("roots.pem");
-        let error = roots(Some(&file)).unwrap_err().to_string();
-        assert!(error.contains("roots.pem"), "{error}");
-        fs::write(&file, "nothing").unwrap();
-        let error = roots(Some(&file)).unwrap_err().to_string();
-        assert!(error.contains("no certificate in it"), "{error}");
-        let key = rcgen::KeyPair::generate().unwrap();
-        let params = rcgen::CertificateParams::new(["ca.test".to_owned()]).unwrap();
-        fs::write(&file, params.self_signed(&key).unwrap().pem()).unwrap();
-        assert_eq!(roots(Some(&file)).unwrap().len(), 1);
     }
 }

@@ -6,19 +6,18 @@
 
 use std::cmp::Ordering;
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme,
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
 };
+
+use super::authorities::{AuthoritiesError, authorities};
 
 /// HTTP/2, as ALPN has it.
 const H2: &str = "h2";
@@ -44,20 +43,9 @@ pub struct ConnectorSettings {
 /// Why connections to targets cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorError {
-    /// The file of the authorities cannot be read.
-    #[error("{path} cannot be read: {reason}", path = .path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// There is no authority in it.
-    #[error("there is no certificate of an authority in {path}", path = .0.display())]
-    NoAuthority(PathBuf),
-    /// The system has none.
-    #[error("this system knows no certificate authorities")]
-    NoSystemAuthorities,
+    /// Nobody's certificates could be believed.
+    #[error(transparent)]
+    Authorities(#[from] AuthoritiesError),
     /// rustls finds fault.
     #[error("the TLS client cannot be set up: {0}")]
     Client(String),
@@ -82,7 +70,7 @@ impl Connector {
         let chain = match settings.verify {
             false => None,
             true => {
-                let roots = Arc::new(roots(&settings)?);
+                let roots = Arc::new(authorities(settings.authorities.as_deref())?);
                 let verifier =
                     WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider));
                 Some(verifier.build().map_err(|error| fault(&error))?)
@@ -213,33 +201,6 @@ fn whole_handshakes(
     config.resumption = Resumption::disabled();
     config.alpn_protocols = protocol.iter().map(|it| it.as_bytes().to_vec()).collect();
     Ok(config)
-}
-
-fn roots(settings: &ConnectorSettings) -> Result<RootCertStore, ConnectorError> {
-    let mut roots = RootCertStore::empty();
-    let Some(path) = &settings.authorities else {
-        let (known, _) =
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        return match known {
-            0 => Err(ConnectorError::NoSystemAuthorities),
-            _ => Ok(roots),
-        };
-    };
-    let read = |reason: String| ConnectorError::Read {
-        path: path.clone(),
-        reason,
-    };
-    let text = std::fs::read(path).map_err(|error: io::Error| read(error.to_string()))?;
-    for certificate in CertificateDer::pem_slice_iter(&text) {
-        let certificate = certificate.map_err(|error| read(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| read(error.to_string()))?;
-    }
-    match roots.is_empty() {
-        true => Err(ConnectorError::NoAuthority(path.clone())),
-        false => Ok(roots),
-    }
 }
 
 /// Whom the balancer believes.

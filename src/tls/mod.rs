@@ -11,6 +11,7 @@
 //!
 //! Nothing here touches a socket: the handshake itself is in [`crate::net`].
 
+mod authorities;
 mod certificate;
 mod challenge;
 mod choose;
@@ -37,6 +38,7 @@ mod tickets;
 mod trust_store;
 mod trust_store_slot;
 
+pub use authorities::{AuthoritiesError, authorities};
 pub use certificate::{Certificate, KeyKind};
 pub use challenge::Challenges;
 pub use choose::Certificates;
