@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -256,7 +256,9 @@ async fn launch_after(
         refuse_unwanted(&mut reloader)?;
     }
     reloader.await_discovery(FIRST_ANSWERS).await;
-
+    // Before another process is told to leave: nothing may fail after that.
+    let upgrade_socket = fixed.upgrade_socket.as_deref().map(bind_upgrade_socket);
+    let upgrade_socket = upgrade_socket.transpose()?;
     if let Some(successor) = &successor {
         succeed(successor, &mut reloader).await?;
     }
@@ -301,12 +303,7 @@ async fn launch_after(
     };
     metrics.upgrade.number.set(lineage.number.cast_signed());
     tokio::spawn(predecessor.run());
-    if let Some(path) = &fixed.upgrade_socket {
-        let bound = UpgradeSocket::bind(path);
-        let socket = bound.map_err(|source| StartError::UpgradeSocket {
-            path: path.clone(),
-            source,
-        })?;
+    if let Some(socket) = upgrade_socket {
         tokio::spawn(socket.serve(upgrade.clone()));
     }
     let (stop, stopped) = oneshot::channel();
@@ -359,6 +356,13 @@ fn bind_admin(
         AdminSocket::new(given.map_or_else(opened, Ok)?)
     };
     bind().map_err(|source| StartError::Admin { address, source })
+}
+
+fn bind_upgrade_socket(path: &Path) -> Result<UpgradeSocket, StartError> {
+    UpgradeSocket::bind(path).map_err(|source| StartError::UpgradeSocket {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A socket that nobody accepts from would let clients wait for ever.

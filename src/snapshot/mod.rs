@@ -36,9 +36,7 @@ use crate::net::HandshakeError;
 use crate::routing::{FixedResponse, Redirect, RuleTable};
 use crate::target::{TargetAddress, Zone};
 use crate::target_group::{HealthCheck, TargetGroup, TargetProtocol};
-use crate::tls::{
-    ClientAuthentication, Connector, Secure, Slot, Terminator, TrustStoreSlot,
-};
+use crate::tls::{ClientAuthentication, Connector, Secure, Slot, Terminator, TrustStoreSlot};
 
 pub use admission::{Admission, Admissions};
 pub use authenticate::{Authenticated, Authenticator, Authenticators};

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::UpgradeHandle;
 
@@ -20,38 +20,50 @@ use super::UpgradeHandle;
 #[derive(Debug)]
 pub struct UpgradeSocket {
     path: PathBuf,
+    /// Where it waits until it takes its place.
+    aside: PathBuf,
     listener: UnixListener,
     file: u64,
 }
 
 impl UpgradeSocket {
-    /// Listens at `path`, in place of whoever did before. Call it within a tokio runtime.
+    /// Listens beside `path`: whoever listens there goes on, until [`Self::serve`] is called. Call it within
+    /// a tokio runtime.
     ///
     /// # Errors
     ///
-    /// What the system says.
+    /// What the system says, or that there is a folder.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        let mut new = path.as_os_str().to_owned();
-        new.push(format!(".{}", std::process::id()));
-        let new = PathBuf::from(new);
+        // No file can be put in place of one.
+        if path.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        let mut aside = path.as_os_str().to_owned();
+        aside.push(format!(".{}", std::process::id()));
+        let aside = PathBuf::from(aside);
         // Left behind by a process of that number that was killed.
-        let _ = fs::remove_file(&new);
-        let listener = UnixListener::bind(&new)?;
-        let placed = fs::set_permissions(&new, Permissions::from_mode(0o600))
-            .and_then(|()| Ok(fs::metadata(&new)?.ino()))
-            .and_then(|file| fs::rename(&new, path).map(|()| file));
-        let file = placed.inspect_err(|_| {
-            let _ = fs::remove_file(&new);
+        let _ = fs::remove_file(&aside);
+        let listener = UnixListener::bind(&aside)?;
+        let made = fs::set_permissions(&aside, Permissions::from_mode(0o600))
+            .and_then(|()| Ok(fs::metadata(&aside)?.ino()));
+        let file = made.inspect_err(|_| {
+            let _ = fs::remove_file(&aside);
         })?;
         Ok(Self {
             path: path.to_owned(),
+            aside,
             listener,
             file,
         })
     }
 
-    /// Hands on whoever comes, for as long as the daemon lives.
+    /// Takes its place, and hands on whoever comes, for as long as the daemon lives.
     pub async fn serve(self, upgrades: UpgradeHandle) {
+        if let Err(error) = fs::rename(&self.aside, &self.path) {
+            let path = self.path.display();
+            error!(%path, %error, "nobody can take over by the upgrade socket: it cannot be put in its place");
+            return;
+        }
         loop {
             let came = self.listener.accept().await;
             let Ok(stream) = came.and_then(|(stream, _)| stream.into_std()) else {
@@ -69,8 +81,10 @@ impl UpgradeSocket {
 
 impl Drop for UpgradeSocket {
     fn drop(&mut self) {
-        if fs::metadata(&self.path).is_ok_and(|it| it.ino() == self.file) {
-            let _ = fs::remove_file(&self.path);
+        for path in [&self.path, &self.aside] {
+            if fs::metadata(path).is_ok_and(|it| it.ino() == self.file) {
+                let _ = fs::remove_file(path);
+            }
         }
     }
 }
@@ -120,19 +134,52 @@ fn is_trusted(stream: &UnixStream) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    async fn serving(path: &Path) -> tokio::task::JoinHandle<()> {
+        let socket = UpgradeSocket::bind(path).unwrap();
+        let file = socket.file;
+        let task = tokio::spawn(socket.serve(UpgradeHandle::new().0));
+        while !fs::metadata(path).is_ok_and(|it| it.ino() == file) {
+            tokio::task::yield_now().await;
+        }
+        task
+    }
+
+    async fn end(task: tokio::task::JoinHandle<()>) {
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+    }
+
     #[tokio::test]
     async fn the_file_is_its_owners_alone_and_goes_with_the_last_who_listens() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("upgrade.sock");
         assert!(connect(&path).unwrap().is_none());
-        let before = UpgradeSocket::bind(&path).unwrap();
+        let before = serving(&path).await;
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let after = UpgradeSocket::bind(&path).unwrap();
-        drop(before);
+        let after = serving(&path).await;
+        end(before).await;
         assert!(connect(&path).unwrap().is_some());
-        drop(after);
-        assert!(!path.exists());
+        end(after).await;
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_listens_goes_on_until_another_serves() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("upgrade.sock");
+        let _before = serving(&path).await;
+        let mine = fs::metadata(&path).unwrap().ino();
+        drop(UpgradeSocket::bind(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().ino(), mine);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_folder_in_its_place_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = UpgradeSocket::bind(folder.path()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     }
 
     #[tokio::test]
@@ -141,7 +188,8 @@ mod tests {
         let path = folder.path().join("upgrade.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(connect(&path).unwrap().is_none());
-        let _socket = UpgradeSocket::bind(&path).unwrap();
+        let task = serving(&path).await;
         assert!(connect(&path).unwrap().is_some());
+        end(task).await;
     }
 }

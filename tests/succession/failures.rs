@@ -92,6 +92,19 @@ async fn an_address_that_is_taken_leaves_the_process_that_runs() {
 }
 
 #[tokio::test]
+async fn an_upgrade_socket_that_cannot_be_made_leaves_the_process_that_runs() {
+    let mut daemon = Daemon::start(&naming("first")).await;
+    let folder = daemon.path("folder");
+    std::fs::create_dir(&folder).unwrap();
+    for socket in [daemon.path("nowhere/upgrade.sock"), folder] {
+        let upgrade = format!("upgrade = {{ socket = {socket:?} }}\n");
+        daemon.configure(&(upgrade + &naming("first")));
+        assert_eq!(daemon.upgrade().await.status.code(), Some(1));
+        expect_unchanged(&mut daemon, "cannot listen on the upgrade socket").await;
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_was_started_by_hand_takes_over_by_the_socket() {
     let site = Site::start("a").await;
     let text = |daemon: Option<&Daemon>| {
