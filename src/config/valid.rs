@@ -11,7 +11,6 @@ use super::Service;
 use super::document::{
     DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges, Scheme,
 };
-use super::inventory::Joined;
 use super::listener_headers::ListenerHeaders;
 use super::provider::ValidProvider;
 use crate::acme::Wanted;
@@ -57,8 +56,6 @@ pub struct ValidConfig {
     pub target_groups: Vec<ValidTargetGroup>,
     /// Who contributes targets besides the document; names are unique.
     pub providers: Vec<ValidProvider>,
-    /// Which part of it was made through the AWS API.
-    pub joined: Joined,
 }
 
 /// How a new process takes over.
@@ -271,6 +268,8 @@ pub struct ValidTls {
     pub policy: Policy,
     /// What is asked of clients' certificates; none means nothing.
     pub client_authentication: Option<ValidClientAuthentication>,
+    /// Whether early data of HTTP/3 clients is taken.
+    pub early_data: bool,
 }
 
 /// What is asked of clients' certificates.

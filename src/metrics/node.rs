@@ -58,6 +58,7 @@ pub struct NodeMetrics {
     non_compliant: Mutex<Vec<(&'static str, IntCounter)>>,
     http2_floods: Mutex<Vec<(&'static str, IntCounter)>>,
     tls_errors: Mutex<Vec<(&'static str, IntCounter)>>,
+    early_requests: Mutex<Vec<(&'static str, IntCounter)>>,
     tls_handshakes: [OnceLock<IntCounter>; 4],
     families: Families,
     rows: Rows<NodeMetrics>,
@@ -90,6 +91,7 @@ impl NodeMetrics {
             non_compliant: Mutex::default(),
             http2_floods: Mutex::default(),
             tls_errors: Mutex::default(),
+            early_requests: Mutex::default(),
             tls_handshakes: Default::default(),
             families: families.clone(),
             rows,
@@ -145,6 +147,12 @@ impl NodeMetrics {
                 .row(&self.families.tls_handshakes, &[version, kind])
         };
         self.tls_handshakes[slot].get_or_init(row).inc();
+    }
+
+    /// Counts one request that came before its client's handshake was complete, by what became of it, a
+    /// word of an enum. Takes a lock.
+    pub fn early_request(&self, fate: &'static str) {
+        self.count(&self.early_requests, &self.families.early_requests, &[fate]);
     }
 
     /// Counts in the row of these labels, which is resolved when it first happens; the first of them
@@ -247,6 +255,7 @@ pub(super) struct Families {
     proxy_protocol_errors: IntCounterVec,
     tls_errors: IntCounterVec,
     tls_handshakes: IntCounterVec,
+    early_requests: IntCounterVec,
     auth: AuthFamilies,
 }
 
@@ -373,6 +382,12 @@ impl Families {
                 "elbow_tls_handshakes_total",
                 "TLS handshakes with clients that succeeded, by version, full or resumed.",
                 &["protocol", "kind"],
+            )?,
+            early_requests: r.counter(
+                "elbow_early_requests_total",
+                "Requests in HTTP/3 that came as early data, before the handshake was complete: served at \
+                 once, or left waiting until it was.",
+                &["fate"],
             )?,
             proxy_protocol_errors: r.counter(
                 "elbow_proxy_protocol_errors_total",

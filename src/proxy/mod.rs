@@ -55,6 +55,7 @@ pub use ends::Ends;
 pub use error::{Fault, ProxyError};
 pub use examine::{Examined, examine};
 use headers::{Host, MOST_ADDRESSES, Origin, TraceId, address_count, is_grpc};
+pub use http3::Handshake;
 use pool::Pool;
 use record::RequestRecord;
 use request::{HeadFields, Request};

@@ -76,6 +76,10 @@ impl TlsState {
                         certificates: shown(tls, certificates, ordered),
                         protocols,
                         tickets,
+                        early_data: tls.early_data.then(|| {
+                            let headers = load_balancer.attributes.limits.headers;
+                            self.tickets.sessions(name, listener.port, headers)
+                        }),
                         challenges: Arc::clone(&self.challenges),
                         client_authentication: asked,
                         key_log: key_log.clone(),

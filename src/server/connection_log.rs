@@ -1,7 +1,7 @@
 //! What the connection log is told: each client connection once, when it is established or fails to
 //! be.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use crate::access_log::{ConnectionLogEntry, LogBuffer, VerifyStatus};
 use crate::proxy::Ends;
@@ -40,6 +40,11 @@ impl Failed {
 impl ConnectionLog {
     /// Notes a connection that is served from now on.
     pub(super) fn established(&self, ends: &Ends) {
+        self.shaken(ends, ends.tls().map(|tls| tls.took));
+    }
+
+    /// The same of one that was served before the handshake was complete, which `took` so long.
+    pub(super) fn shaken(&self, ends: &Ends, took: Option<Duration>) {
         if !self.0.is_on() {
             return;
         }
@@ -50,7 +55,7 @@ impl ConnectionLog {
             ConnectionLogEntry {
                 tls_protocol: tls.map(|tls| tls.version),
                 tls_cipher: tls.map(|tls| tls.cipher),
-                tls_handshake_latency: tls.map(|tls| tls.took),
+                tls_handshake_latency: took,
                 tls_verify_status: tls.map(|_| VerifyStatus::Success),
                 ..entry
             }

@@ -11,6 +11,7 @@ mod connection_log;
 mod datagrams;
 mod handshake;
 mod introduction;
+mod newcomer;
 mod quic;
 mod sockets;
 mod worker;

@@ -9,21 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use quinn::crypto::rustls::HandshakeData;
 use quinn::{Endpoint, EndpointConfig, Incoming, TokioRuntime, TransportConfig};
-use rustls::pki_types::CertificateDer;
-use tokio::time::{Instant, timeout};
 use tracing::error;
 
 use super::accept::Acceptor;
 use super::connection::ConnectionGuard;
-use super::connection_log::{ConnectionLog, Failed};
 use super::datagrams::Datagrams;
+use super::newcomer::{Newcomer, Shaking};
 use crate::inbound::Transport;
 use crate::net::Drain;
-use crate::proxy::Ends;
 use crate::snapshot::{Entrance, EntranceKey};
-use crate::tls::Facts;
 
 /// How many requests a client may have in flight on one connection, as in HTTP/2.
 const STREAMS: u32 = 128;
@@ -113,57 +108,18 @@ impl Acceptor {
         let Ok(connecting) = incoming.accept_with(Arc::new(config)) else {
             return;
         };
-        let (proxy, entrance, drain) =
-            (Arc::clone(&self.proxy), Arc::clone(entrance), drain.clone());
-        let log = self.connection_log.clone();
-        let shaking = Shaking::new(shaking);
+        let newcomer = Newcomer {
+            proxy: Arc::clone(&self.proxy),
+            log: self.connection_log.clone(),
+            entrance: Arc::clone(entrance),
+            node,
+            drain: drain.clone(),
+            shaking: Shaking::new(shaking),
+        };
         self.connections.spawn(async move {
             let _guard = guard;
-            let begun = Instant::now();
-            let ends = Ends::new(connecting.remote_address(), node);
-            let limit = entrance.load_balancer.attributes.tls_handshake_timeout;
-            let connection = match timeout(limit, connecting).await {
-                Ok(Ok(connection)) => connection,
-                Ok(Err(_)) => return refused(&log, ends, &entrance, "quic"),
-                Err(_) => return refused(&log, ends, &entrance, "timeout"),
-            };
-            drop(shaking);
-            let mut facts = facts(&connection, begun.elapsed());
-            let tls = entrance.listener.tls.as_ref();
-            let asked = tls.and_then(|tls| tls.client_authentication());
-            facts.client_fields = asked.map(|asked| asked.fields(&facts.peer_certificates));
-            entrance.metrics.tls_handshake(facts.version, facts.resumed);
-            // A socket on all addresses is told which of them a packet came to.
-            let ip = connection.local_ip().unwrap_or(node.ip());
-            let node = SocketAddr::new(ip, node.port());
-            let ends = Ends::new(connection.remote_address(), node);
-            let (ends, key) = (ends.with_tls(facts), entrance.key.clone());
-            log.established(&ends);
-            drop(entrance);
-            proxy.serve_http3(connection, ends, key, drain).await;
+            newcomer.serve(connecting).await;
         });
-    }
-}
-
-/// The library does not tell what was wrong with a client's certificate.
-fn refused(log: &ConnectionLog, ends: Ends, entrance: &Entrance, cause: &'static str) {
-    entrance.metrics.tls_negotiation_error(cause);
-    log.failed(&ends, &Failed::unmapped());
-}
-
-/// Counts as a handshake under way until it is dropped.
-struct Shaking(Arc<AtomicUsize>);
-
-impl Shaking {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Shaking {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -184,26 +140,4 @@ fn server_config(entrance: &Entrance) -> Option<quinn::ServerConfig> {
     // Who is let in is let in by its address: elsewhere it would have to be looked at again.
     config.migration(entrance.inbound.is_none());
     Some(config)
-}
-
-/// What is known of the handshake: the library tells neither the cipher suite nor the certificate.
-fn facts(connection: &quinn::Connection, took: Duration) -> Facts {
-    let data = connection.handshake_data();
-    let data = data.and_then(|data| data.downcast::<HandshakeData>().ok());
-    let server_name = data.as_ref().and_then(|data| data.server_name.as_deref());
-    let identity = connection.peer_identity();
-    let identity =
-        identity.and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
-    Facts {
-        version: "TLSv1.3",
-        cipher: "-",
-        group: None,
-        server_name: server_name.map(Box::from),
-        certificate: None,
-        resumed: false,
-        protocol: Some(b"h3".as_slice().into()),
-        client_fields: None,
-        peer_certificates: identity.map_or_else(Vec::new, |chain| *chain),
-        took,
-    }
 }

@@ -31,6 +31,7 @@ mod names;
 mod policy;
 #[cfg(test)]
 pub(crate) mod sample;
+mod sessions;
 mod slot;
 mod terminator;
 mod ticketer;

@@ -9,7 +9,8 @@ use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
-    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, WebPkiClientVerifier,
+    ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert, StoresServerSessions,
+    WebPkiClientVerifier,
 };
 use rustls::sign::CertifiedKey;
 
@@ -31,6 +32,9 @@ pub struct Settings {
     pub protocols: Vec<Vec<u8>>,
     /// Seals session tickets.
     pub tickets: Arc<dyn ProducesTickets>,
+    /// Keeps the sessions of clients over QUIC whose early data is taken; none refuses it. Where clients
+    /// are asked for certificates, it is refused anyway: one is verified when the handshake is complete.
+    pub early_data: Option<Arc<dyn StoresServerSessions>>,
     /// Challenges to answer, whatever the certificates are.
     pub challenges: Arc<Challenges>,
     /// What is asked of clients' certificates; none asks for none.
@@ -47,6 +51,7 @@ pub struct Terminator {
     client_authentication: Option<ClientAuthentication>,
     config: Arc<ServerConfig>,
     challenge_config: Arc<ServerConfig>,
+    early_data: Option<Arc<dyn StoresServerSessions>>,
     /// Made when the first client over QUIC comes.
     quic: OnceLock<Option<Arc<QuicServerConfig>>>,
 }
@@ -92,6 +97,7 @@ impl Terminator {
             certificates,
             protocols,
             tickets,
+            early_data,
             challenges,
             client_authentication,
             key_log,
@@ -122,6 +128,7 @@ impl Terminator {
             policy,
             certificates,
             challenges,
+            early_data: early_data.filter(|_| client_authentication.is_none()),
             client_authentication,
             config: Arc::new(config),
             challenge_config: Arc::new(challenge_config),
@@ -190,14 +197,37 @@ impl Terminator {
     }
 
     /// The same for QUIC clients that speak HTTP/3: the same certificates, tickets and client
-    /// verification. None when the policy has no TLS 1.3, which QUIC is built on. Early data is refused.
+    /// verification. None when the policy has no TLS 1.3, which QUIC is built on.
     pub fn quic(&self) -> Option<Arc<QuicServerConfig>> {
         let config = self.quic.get_or_init(|| {
-            let mut config = ServerConfig::clone(&self.config);
+            let mut config = match &self.early_data {
+                None => ServerConfig::clone(&self.config),
+                Some(sessions) => self.early(sessions).ok()?,
+            };
             config.alpn_protocols = vec![b"h3".to_vec()];
             QuicServerConfig::try_from(config).ok().map(Arc::new)
         });
         config.clone()
+    }
+
+    /// Whether what clients over QUIC send before the handshake is complete may be looked at.
+    pub fn takes_early_data(&self) -> bool {
+        self.early_data.is_some()
+    }
+
+    /// With sessions in place of tickets.
+    fn early(
+        &self,
+        sessions: &Arc<dyn StoresServerSessions>,
+    ) -> Result<ServerConfig, rustls::Error> {
+        let provider = self.config.crypto_provider();
+        let resolver = Arc::clone(&self.config.cert_resolver);
+        let mut config = server_config(&self.policy, provider, resolver, None)?;
+        config.key_log = Arc::clone(&self.config.key_log);
+        config.session_storage = Arc::clone(sessions);
+        // RFC 9001 section 4.6.1: QUIC has limits of its own.
+        config.max_early_data_size = u32::MAX;
+        Ok(config)
     }
 }
 

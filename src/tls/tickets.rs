@@ -1,4 +1,5 @@
-//! The keys of session tickets: one set a listener, shared by all workers, kept over reloads.
+//! The keys of session tickets: one set a listener, shared by all workers, kept over reloads. The same
+//! for sessions that are kept themselves, where early data is taken.
 //!
 //! How a set seals, and for how long, is `ticketer`'s answer. Listeners do not share them: a session that was opened where no client
 //! certificate is asked for must not be resumed where one is.
@@ -8,9 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::server::ProducesTickets;
+use rustls::server::{ProducesTickets, StoresServerSessions};
 use serde::{Deserialize, Serialize};
 
+use super::sessions::Sessions;
 use super::ticketer::{KeysBequest, Ticketer};
 
 /// What identifies a set.
@@ -22,9 +24,21 @@ struct Owner {
     clients: String,
 }
 
-/// The keys of all listeners. The one who makes terminators keeps it.
+/// The keys of all listeners, and the sessions that are kept. The one who makes terminators keeps it.
 #[derive(Default)]
-pub struct Tickets(Mutex<HashMap<Owner, Arc<Ticketer>>>);
+pub struct Tickets {
+    keys: Mutex<HashMap<Owner, Arc<Ticketer>>>,
+    sessions: Mutex<HashMap<Place, Arc<Sessions>>>,
+}
+
+/// Where sessions were opened that early data may come in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    load_balancer: Arc<str>,
+    port: u16,
+    /// The limit that clients have been told and remember with the session.
+    headers: usize,
+}
 
 /// The keys of a listener on their way from one process to the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,7 +67,7 @@ impl Tickets {
             port,
             clients: clients.to_owned(),
         };
-        let mut tickets = self.0.lock();
+        let mut tickets = self.keys.lock();
         if let Some(ticketer) = tickets.get(&owner) {
             return Ok(Arc::clone(ticketer) as Arc<dyn ProducesTickets>);
         }
@@ -63,9 +77,25 @@ impl Tickets {
         Ok(ticketer)
     }
 
+    /// The sessions of a listener whose clients may send early data: those it had, unless the limit on
+    /// header fields has changed, of which clients must not be told another (RFC 9114 section 7.2.4.2).
+    pub fn sessions(
+        &self,
+        load_balancer: &Arc<str>,
+        port: u16,
+        headers: usize,
+    ) -> Arc<dyn StoresServerSessions> {
+        let place = Place {
+            load_balancer: Arc::clone(load_balancer),
+            port,
+            headers,
+        };
+        Arc::clone(self.sessions.lock().entry(place).or_default()) as _
+    }
+
     /// The keys of all listeners, for another process to go on with.
     pub fn bequeath(&self) -> Vec<TicketBequest> {
-        let tickets = self.0.lock();
+        let tickets = self.keys.lock();
         let bequest = tickets.iter().map(|(owner, ticketer)| TicketBequest {
             load_balancer: owner.load_balancer.to_string(),
             port: owner.port,
@@ -85,20 +115,21 @@ impl Tickets {
             };
             Some((owner, Arc::new(Ticketer::inherit(&bequest.keys)?)))
         });
-        self.0.lock().extend(inherited);
+        self.keys.lock().extend(inherited);
     }
 
-    /// Forgets the keys that nobody uses any more.
+    /// Forgets the keys and sessions that nobody uses any more.
     pub fn sweep(&self) {
-        self.0
-            .lock()
-            .retain(|_, ticketer| Arc::strong_count(ticketer) > 1);
+        let mut keys = self.keys.lock();
+        keys.retain(|_, ticketer| Arc::strong_count(ticketer) > 1);
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|_, sessions| Arc::strong_count(sessions) > 1);
     }
 }
 
 impl fmt::Debug for Tickets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.lock().keys()).finish()
+        f.debug_set().entries(self.keys.lock().keys()).finish()
     }
 }
 

@@ -1,4 +1,4 @@
-"""HTTP/3 with aioquic: found by Alt-Svc, bodies both ways, a reload during use, certificates of clients."""
+"""HTTP/3 with aioquic: found by Alt-Svc, bodies both ways, a reload during use, certificates of clients, early data."""
 
 import asyncio
 import re
@@ -13,6 +13,7 @@ from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StreamReset
+from aioquic.tls import SessionTicket
 
 from checks import Checks, free_ports
 from elbow import HOST, Elbow
@@ -86,7 +87,18 @@ async def visit(elbow: Elbow, port: int, certificate: Path | None = None) -> Asy
         yield client
 
 
-def configuration(port: int, strict_port: int, target: int, body: str) -> str:
+@asynccontextmanager
+async def come_back(elbow: Elbow, port: int, tickets: list[SessionTicket]) -> AsyncIterator[Http3Client]:
+    """With the last of these tickets, which is used up, and without waiting for the handshake; collects those that it is given."""
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=H3_ALPN, server_name=HOST, idle_timeout=20)
+    configuration.load_verify_locations(str(elbow.authority))
+    configuration.session_ticket = tickets.pop() if tickets else None
+    options = {"create_protocol": Http3Client, "session_ticket_handler": tickets.append, "wait_connected": False}
+    async with connect("127.0.0.1", port, configuration=configuration, **options) as client:
+        yield client
+
+
+def configuration(port: int, strict_port: int, early_port: int, target: int, body: str) -> str:
     return f"""
 [[trust_store]]
 name = "clients"
@@ -108,6 +120,14 @@ http3 = true
 TLS
 mutual_authentication = {{ mode = "verify", trust_store = "clients" }}
 default = {{ fixed_response = {{ status = 200, body = "welcome" }} }}
+[[load_balancer.listener]]
+port = {early_port}
+protocol = "HTTPS"
+http3 = true
+early_data = true
+TLS
+default = {{ forward = "site" }}
+rule = [{{ priority = 1, header = [{{ name = "early-data", values = ["1"] }}], fixed_response = {{ status = 200, body = "early" }} }}]
 [[target_group]]
 name = "site"
 targets = [{{ address = "127.0.0.1:{target}" }}]
@@ -178,6 +198,26 @@ async def mutual(checks: Checks, elbow: Elbow, port: int) -> None:
             checks.check(f"{name} is not", isinstance(refused, ConnectionError), repr(refused))
 
 
+async def early(checks: Checks, elbow: Elbow, port: int) -> None:
+    tickets: list[SessionTicket] = []
+    fates = lambda: [elbow.metric("elbow_early_requests_total", f'fate="{fate}"') for fate in ("served", "waited")]  # noqa: E731
+    async with come_back(elbow, port, tickets) as client:
+        page = await client.get("/page")
+        checks.equal("a client that comes for the first time is not early", bytes(page.body), b"/page")
+    checks.check("and is given tickets for early data", any(ticket.max_early_data_size for ticket in tickets), tickets)
+    # One each: aioquic sends no more than its first packets at once.
+    async with come_back(elbow, port, tickets) as client:
+        got = await client.get("/page")
+        checks.check("its early data is taken when it comes back", client._quic.tls.early_data_accepted, fates())
+        checks.equal("a GET goes on early, and says so", bytes(got.body), b"early")
+        later = await client.get("/page")
+        checks.equal("what comes later is not early", bytes(later.body), b"/page")
+    async with come_back(elbow, port, tickets) as client:
+        posted = await client.get("/post", "POST", b"said early")
+        checks.equal("a POST waits, and comes whole", bytes(posted.body), b"said early")
+    checks.equal("both are counted", fates(), [1.0, 1.0])
+
+
 def alternative(checks: Checks, elbow: Elbow, port: int) -> int:
     """Where curl is told that HTTP/3 is."""
     told = Curl(elbow, port).get("--http2", "-o", "/dev/null", "-D", "-", f"https://{HOST}:{port}/page")
@@ -188,16 +228,18 @@ def alternative(checks: Checks, elbow: Elbow, port: int) -> int:
 
 def main() -> None:
     checks = Checks()
-    port, strict_port = free_ports(2)
+    port, strict_port, early_port = free_ports(3)
     target = serve_site()
     with Elbow("http3") as elbow:
         make_clients(elbow.folder)
-        elbow.configure(configuration(port, strict_port, target, "before"))
+        elbow.configure(configuration(port, strict_port, early_port, target, "before"))
         elbow.start()
         found = alternative(checks, elbow, port)
         asyncio.run(bodies(checks, elbow, found))
-        asyncio.run(reload(checks, elbow, port, configuration(port, strict_port, target, "after")))
+        changed = configuration(port, strict_port, early_port, target, "after")
+        asyncio.run(reload(checks, elbow, port, changed))
         asyncio.run(mutual(checks, elbow, strict_port))
+        asyncio.run(early(checks, elbow, early_port))
         checks.equal("no request panicked", elbow.metric("elbow_errors_total", 'reason="Panicked"'), 0.0)
     checks.end()
 

@@ -62,7 +62,12 @@ impl Http3Client {
         let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
         let connecting = endpoint.connect(address, "site.test").unwrap();
-        let quic = h3_quinn::Connection::new(soon(connecting).await.unwrap());
+        Self::over(endpoint, soon(connecting).await.unwrap()).await
+    }
+
+    /// The same on a connection that `endpoint` has opened.
+    pub(crate) async fn over(endpoint: Endpoint, quic: quinn::Connection) -> Self {
+        let quic = h3_quinn::Connection::new(quic);
         let (mut connection, requests) = h3::client::new(quic).await.unwrap();
         Self {
             requests,

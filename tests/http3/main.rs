@@ -11,6 +11,8 @@
 mod support;
 
 mod client;
+mod early;
+mod relay;
 
 use std::sync::Arc;
 

@@ -49,6 +49,12 @@ pub struct Listener {
     /// HTTPS: HTTP/3 on the same port by UDP, told to clients by Alt-Svc. ALB has none.
     #[serde(default)]
     pub http3: bool,
+    /// With `http3`: whether a client that comes back may send requests with its first packets (0-RTT, RFC
+    /// 8470). GET, HEAD and OPTIONS go on at once, with the field `Early-Data: 1`, and a target that will
+    /// not act on one answers 425; all others wait until the handshake is complete. Not with
+    /// `mutual_authentication`. ALB has none.
+    #[serde(default)]
+    pub early_data: bool,
     /// HTTPS: what clients' certificates are asked for.
     #[serde(default)]
     pub mutual_authentication: MutualAuthentication,

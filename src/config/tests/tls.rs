@@ -37,19 +37,17 @@ fn an_https_listener_has_certificates_and_other_listeners_have_none() {
 }
 
 #[test]
-fn certificates_for_the_aws_api_have_names_of_their_own() {
-    let with = |more: &str| told(&format!("{}\n{more}", https(CERTIFICATES)));
-    let site = "[[certificate]]\nname = \"site\"\ncertificate = \"/site.pem\"\n";
-    assert_eq!(with(site), [""; 0]);
-    let twice = with(&format!("{site}{site}"));
-    assert!(
-        twice[0].ends_with("certificate[0] is named `site`, too"),
-        "{twice:?}"
-    );
-    let nameless = with("[[certificate]]\ncertificate = \"/site.pem\"\n");
-    assert!(
-        nameless[0].ends_with("the certificate has no name"),
-        "{nameless:?}"
+fn early_data_needs_http_3_and_nobody_s_certificate() {
+    let told = |more: &str| {
+        told(&https(&format!(
+            "{CERTIFICATES}\nearly_data = true\n{more}"
+        )))
+    };
+    assert_eq!(told("http3 = true"), [""; 0]);
+    assert_eq!(told(""), ["11:14 early data is taken over HTTP/3 only"]);
+    assert_eq!(
+        told("http3 = true\nmutual_authentication = { mode = \"passthrough\" }"),
+        ["11:14 early data comes before a client's certificate is verified"]
     );
 }
 

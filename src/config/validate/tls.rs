@@ -1,7 +1,6 @@
 //! TLS of a listener: certificates and policy, where they belong.
 
 use super::acme::{self, Orders};
-use super::name::Names;
 use super::report::Report;
 use super::{file, trust_store};
 use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
@@ -22,6 +21,7 @@ pub(super) fn validate(
     let settings = &listener.mutual_authentication;
     let protocol = listener.protocol;
     let asked = trust_store::mutual_authentication(settings, protocol, path, report);
+    early_data(listener, asked.is_some(), path, report);
     if !listener.ends_tls() {
         let written = [
             ("certificates", !listener.certificates.is_empty()),
@@ -59,7 +59,22 @@ pub(super) fn validate(
         certificates,
         policy,
         client_authentication: asked,
+        early_data: listener.early_data,
     })
+}
+
+/// Checks who may send early data: nobody whose certificate is verified only later.
+fn early_data(listener: &Listener, asked: bool, path: &Path<'_>, report: &mut Report<'_>) {
+    let place = path.key("early_data");
+    if listener.early_data && !listener.http3 {
+        let message = "early data is taken over HTTP/3 only";
+        let help = "write `http3 = true`, or leave `early_data` out";
+        report.refuse(place, message, help);
+    } else if listener.early_data && asked {
+        let message = "early data comes before a client's certificate is verified";
+        let help = "leave `early_data` or `mutual_authentication` out";
+        report.refuse(place, message, help);
+    }
 }
 
 fn validated(
@@ -190,17 +205,4 @@ fn enumerated(missing: &[&str]) -> String {
 pub(super) fn settings(config: &Config, report: &mut Report<'_>) {
     let path = Path::Root.key("tls");
     file::validate(config.tls.key_log.as_ref(), &path.key("key_log"), report);
-    let list = Path::Root.key("certificate");
-    let mut names = Names::of("certificate", "the certificates");
-    for (index, certificate) in config.certificate.iter().enumerate() {
-        let path = list.index(index);
-        match &certificate.name {
-            Some(name) => names.add(name, &path, report),
-            None => report.refuse(
-                path,
-                "the certificate has no name",
-                "add name = \"site\", say: listeners that are made through the AWS API know it by that",
-            ),
-        }
-    }
 }

@@ -225,6 +225,7 @@ impl Session {
                 version: Version::Http2,
                 protocol: protocol.as_ref().map(Protocol::as_str),
                 ended: body.is_end_stream(),
+                early: false,
             };
             let limits = &entrance.load_balancer.attributes.limits;
             let head = request_head(&Request::from_parts(parts, ()), spoken, limits);

@@ -4,10 +4,11 @@
 //! every other. [`Stream`] is both directions of one. QUIC is `quinn`'s, frames and field compression
 //! are the `h3` crate's. Targets are not asked in HTTP/3.
 //!
-//! Early data (0-RTT) is refused: the libraries do not tell which requests came in it, and whoever
-//! has recorded such a request may play it again.
+//! What becomes of early data (0-RTT), where a listener takes it, is `early`'s answer.
 
+mod early;
 mod serve;
 mod stream;
 
+pub use early::Handshake;
 pub(super) use stream::{Inbound, Outbound, Stream};

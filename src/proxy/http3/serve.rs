@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::error;
 
-use super::Stream;
+use super::{Handshake, Stream};
 use crate::http1::Version;
 use crate::net::Drain;
 use crate::proxy::client::{Arrival, Client, Stay};
@@ -26,13 +26,14 @@ type Quic = h3_quinn::Connection;
 const PARTING: Duration = Duration::from_secs(2);
 
 impl Proxy {
-    /// Serves a client's connection over QUIC to its end.
+    /// Serves a client's connection over QUIC to its end. Whoever completes its `handshake` tells.
     pub async fn serve_http3(
         self: Arc<Self>,
         quic: quinn::Connection,
-        ends: Ends,
+        ends: Arc<Ends>,
         entrance: EntranceKey,
         drain: Drain,
+        handshake: Handshake,
     ) {
         let Some(view) = self.view(&entrance) else {
             return;
@@ -50,9 +51,10 @@ impl Proxy {
         let _visit = self.pool.visit(&ends);
         let session = Session {
             proxy: Arc::clone(&self),
-            ends: Arc::new(ends),
+            ends,
             stay,
             view,
+            handshake,
             requests: JoinSet::new(),
             parting: false,
             rests_since: Instant::now(),
@@ -67,6 +69,7 @@ struct Session {
     ends: Arc<Ends>,
     stay: Stay,
     view: View,
+    handshake: Handshake,
     /// One task a request: a panic ends it alone. Dropping the session ends them all.
     requests: JoinSet<()>,
     /// Whether the client has been told to send no more requests.
@@ -126,6 +129,7 @@ impl Session {
         let proxy = Arc::clone(&self.proxy);
         let entrance = Arc::clone(&self.view.entrance);
         let (ends, stay) = (Arc::clone(&self.ends), self.stay.clone());
+        let handshake = self.handshake.clone();
         // Boxed: a task is moved about three times in its life, whole, with what it is given.
         self.requests.spawn(Box::pin(async move {
             let arrival = Arrival::now();
@@ -134,6 +138,7 @@ impl Session {
             let Ok(Ok((request, stream))) = resolved else {
                 return;
             };
+            let early = handshake.admit(request.method(), &entrance.metrics).await;
             let mut stream = Stream::accepted(stream);
             let bodiless = matches!(
                 *request.method(),
@@ -149,6 +154,7 @@ impl Session {
                 version: Version::Http3,
                 protocol: None,
                 ended,
+                early,
             };
             let head = request_head(&request, spoken, &attributes.limits);
             let mut client = Client::new(Wire::Http3(Box::new(stream)), stay);

@@ -10,6 +10,9 @@ use crate::config::Limits;
 use crate::http1::{HeadError, RequestHead, StartLine, Version};
 use crate::net::buffers;
 
+/// RFC 8470 section 5.1.
+const EARLY_DATA: &str = "early-data";
+
 /// What the stream says of a request beside its head.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::proxy) struct Spoken<'a> {
@@ -18,6 +21,9 @@ pub(in crate::proxy) struct Spoken<'a> {
     pub(in crate::proxy) protocol: Option<&'a str>,
     /// Nothing follows the head.
     pub(in crate::proxy) ended: bool,
+    /// It goes on before the client's handshake is complete, which its target is told (RFC 8470 section
+    /// 5.1), unless the client has said so itself.
+    pub(in crate::proxy) early: bool,
 }
 
 /// Reads a head.
@@ -61,6 +67,8 @@ pub(in crate::proxy) fn request_head<B>(
             (b"sec-websocket-key", key.as_bytes()),
         ]
     });
+    let early = spoken.early && !request.headers().contains_key(EARLY_DATA);
+    let early = early.then_some((EARLY_DATA.as_bytes(), &b"1"[..]));
     let start = StartLine {
         version: spoken.version,
         method: if websocket {
@@ -71,7 +79,8 @@ pub(in crate::proxy) fn request_head<B>(
         target,
         ended: spoken.ended || websocket,
     };
-    let fields = host.into_iter().chain(sent).chain(joined).chain(upgrade);
+    let fields = host.into_iter().chain(sent).chain(joined);
+    let fields = fields.chain(upgrade).chain(early);
     RequestHead::assemble(buffers::take(), start, fields).map_err(|(error, bytes)| {
         buffers::give(bytes);
         (error, size)
@@ -147,6 +156,7 @@ mod tests {
             version: Version::Http2,
             protocol,
             ended,
+            early: false,
         };
         request_head(&request.body(()).unwrap(), spoken, &LIMITS).map_err(|(error, _)| error)
     }
@@ -165,6 +175,24 @@ mod tests {
             "GET /x?y HTTP/1.1\r\nhost: a.example:81\r\naccept: */*\r\ncookie: a=1; b=2\r\n\r\n"
         );
         assert_eq!(head.framing(), Framing::Empty);
+    }
+
+    #[test]
+    fn a_target_is_told_of_early_data_once() {
+        let spoken = Spoken {
+            version: Version::Http3,
+            protocol: None,
+            ended: true,
+            early: true,
+        };
+        let told = |request: http::request::Builder| {
+            let request = request.uri("https://a/").body(()).unwrap();
+            let head = request_head(&request, spoken, &LIMITS).unwrap();
+            let told = head.fields().filter(|field| field.name == b"early-data");
+            told.map(|field| field.value.to_vec()).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Request::builder()), [b"1"]);
+        assert_eq!(told(Request::builder().header("early-data", "1")), [b"1"]);
     }
 
     #[test]
