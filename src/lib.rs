@@ -19,7 +19,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`net`] | sockets and streams, plain or TLS |
 //! |   | [`http1`] | HTTP/1.1 on the wire: heads, framing, chunks, desync classes; without I/O. The heads of other versions take the same form |
-//! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written
+//! |   | [`proxy_protocol`] | the header that says whose connection it really is; read and written |
 //! |   | [`keyring`] | the keys of cookies: sealed texts that only the balancer opens |
 //! |   | [`tls`] | certificates and which is shown to whom, policies, tickets; what is asked of clients' |
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
@@ -88,14 +88,16 @@
 //! # Life of a reload
 //!
 //! ```text
-//! file change, SIGHUP, POST /reload, discovery -> one queue -> Reloader
+//! file change, SIGHUP, POST /reload, AWS API, discovery -> one queue -> Reloader
 //!  1 load       text -> Config
+//!               what was made through the AWS API joins it
 //!  2 validate   Config -> ValidConfig, or all problems, each with its place; what providers
 //!               contribute is checked target by target, and joins it
 //!  3 certificates the files that the listeners name, read; a place for each that is ordered; tickets
 //!               of before are kept
 //!  4 compile    ValidConfig + last Snapshot -> Snapshot; live state is adopted by identity
-//!  5 prepare    new addresses are bound, another access log is opened, cookie keys are read
+//!  5 prepare    new addresses are bound, another access log is opened, cookie keys are read; a change by
+//!               the AWS API is kept on the disk
 //!  ---------- nothing has changed up to here: what fails leaves the process as it was ----------
 //!  6 publish    one store; then the targets learn what the snapshot says of them
 //!  7 commit     new sockets accept, removed ones drain; health checks, providers and orders of

@@ -338,7 +338,7 @@ async fn launch_after(
 
 /// What must be known before anything can be started.
 fn fixed(source: &Source) -> Result<Fixed, ReloadError> {
-    let report = config::check_text(&source.read()?, &source.name());
+    let report = config::check_standing(&source.read()?, &source.name());
     let (valid, _) = report.into_result()?;
     Ok(Fixed::of(&valid))
 }

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use super::certificates::{self, LoadedCertificates};
 use super::document::Config;
 use super::fit::Removed;
+use super::inventory::{Inventory, InventoryError};
 use super::preset::PresetReport;
 use super::problem::{Problem, Problems};
 use super::read::{Reading, read, spanned};
@@ -26,6 +27,14 @@ pub struct CheckReport {
 }
 
 impl CheckReport {
+    fn of(name: &str, problem: Problem) -> Self {
+        Self {
+            config: None,
+            problems: Problems::new(name, vec![problem]),
+            presets: Vec::new(),
+        }
+    }
+
     /// The configuration with its warnings, or the problems that keep it from being used.
     pub fn into_result(self) -> Result<(ValidConfig, Problems), Problems> {
         match self.config {
@@ -40,10 +49,7 @@ impl CheckReport {
 pub fn check(path: &Path) -> CheckReport {
     let name = path.display().to_string();
     match read_file(path, &name) {
-        Ok(text) => {
-            let report = check_text(&text, &name);
-            with_certificates(report, &text, &name)
-        }
+        Ok(text) => with_certificates(check_standing(&text, &name), &text, &name),
         Err(problems) => CheckReport {
             config: None,
             problems,
@@ -90,8 +96,8 @@ pub fn load_certificates(
     text: &str,
     name: &str,
 ) -> Result<(LoadedCertificates, Problems), Problems> {
-    let (loaded, mut found) = certificates::load(valid, known, anew, SystemTime::now());
-    locate(&Source::new(text), &mut found);
+    let (loaded, found) = certificates::load(valid, known, anew, SystemTime::now());
+    let found = locate_joined(valid, text, found);
     let problems = Problems::new(name, found);
     match problems.has_errors() {
         false => Ok((loaded, problems)),
@@ -110,8 +116,8 @@ pub fn load_trust_stores(
     text: &str,
     name: &str,
 ) -> Result<LoadedTrustStores, Problems> {
-    let (loaded, mut found) = trust_stores::load(valid);
-    locate(&Source::new(text), &mut found);
+    let (loaded, found) = trust_stores::load(valid);
+    let found = locate_joined(valid, text, found);
     match found.is_empty() {
         true => Ok(loaded),
         false => Err(Problems::new(name, found)),
@@ -120,6 +126,19 @@ pub fn load_trust_stores(
 
 /// Checks the text of a document; `name` is what the problems call it.
 pub fn check_text(text: &str, name: &str) -> CheckReport {
+    check_joined(text, name, &Inventory::default())
+}
+
+/// Checks the text of a document with what is kept of the AWS API in the state directory that it names. Blocks.
+pub fn check_standing(text: &str, name: &str) -> CheckReport {
+    match inventory(text, name) {
+        Ok(inventory) => check_joined(text, name, &inventory),
+        Err(error) => CheckReport::of(name, Problem::error("", in_full(&error))),
+    }
+}
+
+/// Checks the text of a document with what was made through the AWS API. The problems of that have no location.
+pub fn check_joined(text: &str, name: &str, inventory: &Inventory) -> CheckReport {
     let source = Source::new(text);
     if text.trim().is_empty() {
         // What an editor or a full disk leaves for a moment, or for good: taking it for a wish to
@@ -140,15 +159,24 @@ pub fn check_text(text: &str, name: &str) -> CheckReport {
         presets,
     } = read(&source);
     let mut valid = None;
-    if let Some(config) = config {
-        let (checked, mut found) = validation::validate(&config, &removed);
+    if let Some(mut config) = config {
+        let (joined, mut orphans) = inventory.join(&mut config);
+        let (checked, found) = validation::validate(&config, &removed);
+        let (mut made, mut found): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|it| joined.is_made(&it.path));
         for problem in &mut found {
             problem.path = removed.original(&problem.path);
         }
         found.retain(|problem| !removed.explains(&problem.path));
         locate(&source, &mut found);
         valid = checked.filter(|_| problems.is_empty());
+        if let Some(valid) = &mut valid {
+            valid.joined = joined;
+        }
         problems.append(&mut found);
+        made.iter_mut().for_each(say_made);
+        problems.append(&mut made);
+        problems.append(&mut orphans);
     }
     CheckReport {
         config: valid,
@@ -161,6 +189,13 @@ pub fn check_text(text: &str, name: &str) -> CheckReport {
 pub fn load(path: &Path) -> Result<Config, Problems> {
     let name = path.display().to_string();
     parse(&read_file(path, &name)?, &name)
+}
+
+/// Reads a document with what was made through the AWS API. Whether it makes sense is another question.
+pub fn parse_joined(text: &str, name: &str, inventory: &Inventory) -> Result<Config, Problems> {
+    let mut config = parse(text, name)?;
+    inventory.join(&mut config);
+    Ok(config)
 }
 
 /// Reads a document. Whether it makes sense is another question.
@@ -187,6 +222,33 @@ fn read_file(path: &Path, name: &str) -> Result<String, Problems> {
         let message = format!("the configuration cannot be read: {error}");
         Problems::new(name, vec![Problem::error("", message)])
     })
+}
+
+/// What is kept of the AWS API beside the file.
+fn inventory(text: &str, name: &str) -> Result<Inventory, InventoryError> {
+    // A text that cannot be read says so when it is checked.
+    let state = parse(text, name).ok().and_then(|it| it.state_directory);
+    state.map_or_else(|| Ok(Inventory::default()), |it| Inventory::read(&it))
+}
+
+fn in_full(error: &InventoryError) -> String {
+    let source = std::error::Error::source(error);
+    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// Where else it is to be looked for than in the file.
+fn say_made(problem: &mut Problem) {
+    problem.path = format!("AWS API: {}", problem.path);
+}
+
+fn locate_joined(valid: &ValidConfig, text: &str, found: Vec<Problem>) -> Vec<Problem> {
+    let (mut made, mut found): (Vec<_>, Vec<_>) = found
+        .into_iter()
+        .partition(|it| valid.joined.is_made(&it.path));
+    locate(&Source::new(text), &mut found);
+    made.iter_mut().for_each(say_made);
+    found.append(&mut made);
+    found
 }
 
 /// Reading takes the tree of spans apart, and only problems need it: it is made again for them.

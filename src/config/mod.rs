@@ -13,6 +13,7 @@ mod check;
 mod contribution;
 pub mod document;
 mod fit;
+pub mod inventory;
 mod listener_headers;
 mod path;
 mod preset;
@@ -31,13 +32,15 @@ mod value;
 
 pub use certificates::LoadedCertificates;
 pub use check::{
-    CheckReport, check, check_text, load, load_certificates, load_trust_stores, parse, validate,
+    CheckReport, check, check_joined, check_standing, check_text, load, load_certificates,
+    load_trust_stores, parse, parse_joined, validate,
 };
 pub use contribution::{Contributed, Contribution, Rejected};
 pub use document::{
     Config, DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges,
     Scheme,
 };
+pub use inventory::{Inventory, InventoryError};
 pub use listener_headers::{ListenerHeaders, RequestHeaderNames, ResponseChanges};
 pub use preset::{Explained, Outcome as PresetOutcome, PresetReport};
 pub use problem::{Location, Problem, Problems, Severity};

@@ -11,6 +11,7 @@ use super::Service;
 use super::document::{
     DesyncMitigation, ForwardedFor, LogFormat, NormalizePath, OriginField, Others, Ranges, Scheme,
 };
+use super::inventory::Joined;
 use super::listener_headers::ListenerHeaders;
 use super::provider::ValidProvider;
 use crate::acme::Wanted;
@@ -56,6 +57,8 @@ pub struct ValidConfig {
     pub target_groups: Vec<ValidTargetGroup>,
     /// Who contributes targets besides the document; names are unique.
     pub providers: Vec<ValidProvider>,
+    /// Which part of it was made through the AWS API.
+    pub joined: Joined,
 }
 
 /// How a new process takes over.

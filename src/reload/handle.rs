@@ -4,11 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
 use super::bequest::BequestOrder;
-use super::{Bequest, Cause, ReloadError, Reloaded};
+use super::{Bequest, Cause, ReloadError, Reloaded, Standing};
+use crate::config::Inventory;
 
 /// What became of a reload. The error is shared with [`ReloadHandle::last_refusal`].
 pub(super) type Outcome = Result<Reloaded, Arc<ReloadError>>;
@@ -16,6 +18,7 @@ pub(super) type Outcome = Result<Reloaded, Arc<ReloadError>>;
 /// Asks the reloader, from anywhere. Clones ask the same one.
 #[derive(Clone, Debug)]
 pub struct ReloadHandle {
+    standing: Arc<ArcSwap<Standing>>,
     orders: mpsc::Sender<Order>,
     bequests: mpsc::Sender<BequestOrder>,
     last_refusal: Arc<Mutex<Option<Refusal>>>,
@@ -24,6 +27,7 @@ pub struct ReloadHandle {
 /// The reloader's end of it.
 #[derive(Debug)]
 pub struct Queue {
+    pub(super) standing: Arc<ArcSwap<Standing>>,
     pub(super) orders: mpsc::Receiver<Order>,
     pub(super) bequests: mpsc::Receiver<BequestOrder>,
     pub(super) last_refusal: Arc<Mutex<Option<Refusal>>>,
@@ -33,6 +37,8 @@ pub struct Queue {
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) cause: Cause,
+    /// What is to be in force instead of what was made through the AWS API.
+    pub(super) inventory: Option<Inventory>,
     pub(super) answer: oneshot::Sender<Outcome>,
 }
 
@@ -54,12 +60,15 @@ impl ReloadHandle {
         let (sender, orders) = mpsc::channel(16);
         let (bequests, wanted) = mpsc::channel(1);
         let last_refusal = Arc::<Mutex<_>>::default();
+        let standing = Arc::<ArcSwap<_>>::default();
         let handle = Self {
+            standing: Arc::clone(&standing),
             orders: sender,
             bequests,
             last_refusal: Arc::clone(&last_refusal),
         };
         let queue = Queue {
+            standing,
             orders,
             bequests: wanted,
             last_refusal,
@@ -74,9 +83,37 @@ impl ReloadHandle {
     ///
     /// Why it was refused. The configuration in force stays in force.
     pub async fn reload(&self, cause: Cause) -> Result<Reloaded, Arc<ReloadError>> {
+        self.order(cause, None).await
+    }
+
+    /// Checks, keeps and takes over `inventory` instead of what was made through the AWS API before, beside the file
+    /// that is in force; returns when that has happened or has been refused. Whoever changes what
+    /// [`Self::standing`] says must be the only one.
+    ///
+    /// # Errors
+    ///
+    /// Why it was refused. The configuration in force stays in force.
+    pub async fn change(&self, inventory: Inventory) -> Result<Reloaded, Arc<ReloadError>> {
+        self.order(Cause::AwsApi, Some(inventory)).await
+    }
+
+    /// The configuration in force as a document.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.standing.load_full()
+    }
+
+    async fn order(
+        &self,
+        cause: Cause,
+        inventory: Option<Inventory>,
+    ) -> Result<Reloaded, Arc<ReloadError>> {
         let gone = |()| Arc::new(ReloadError::ShuttingDown);
         let (answer, outcome) = oneshot::channel();
-        let order = Order { cause, answer };
+        let order = Order {
+            cause,
+            inventory,
+            answer,
+        };
         self.orders.send(order).await.map_err(|_| gone(()))?;
         outcome.await.map_err(|_| gone(()))?
     }

@@ -6,6 +6,7 @@
 //! What a configuration may say is [`crate::config`]'s question; what it means to a request,
 //! [`crate::snapshot`]'s.
 
+mod apart;
 mod bequest;
 mod certificates;
 mod difference;
@@ -13,6 +14,7 @@ mod fixed;
 mod handle;
 mod reloader;
 mod source;
+mod standing;
 mod tls;
 mod trust_stores;
 mod watch;
@@ -26,7 +28,7 @@ use thiserror::Error;
 
 use crate::access_log::AccessLogError;
 use crate::acme::AcmeError;
-use crate::config::Problems;
+use crate::config::{InventoryError, Problems};
 use crate::keyring::KeyringError;
 use crate::server::ServerError;
 
@@ -37,6 +39,7 @@ pub use fixed::Fixed;
 pub use handle::{Queue, Refusal, ReloadHandle};
 pub use reloader::{InForce, Reloader, Rooms};
 pub use source::Source;
+pub use standing::Standing;
 pub use tls::TlsState;
 pub use trust_stores::watch_trust_stores;
 pub use watch::watch;
@@ -54,6 +57,8 @@ pub enum Cause {
     Api,
     /// A provider has found other targets than before.
     Discovery,
+    /// Something was made, changed or deleted through the AWS API.
+    AwsApi,
 }
 
 impl Cause {
@@ -65,6 +70,7 @@ impl Cause {
             Self::Signal => "SIGHUP",
             Self::Api => "API",
             Self::Discovery => "discovery",
+            Self::AwsApi => "AWS API",
         }
     }
 }
@@ -131,6 +137,9 @@ pub enum ReloadError {
     /// The keys of cookies are not to be had.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// What was made through the AWS API is not to be had, or cannot be kept.
+    #[error(transparent)]
+    Inventory(#[from] InventoryError),
     /// The process is shutting down.
     #[error("the configuration is not reloaded any more: the process is shutting down")]
     ShuttingDown,

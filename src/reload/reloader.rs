@@ -8,11 +8,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::access_log::{self, AccessLog, Destination, Format, Subject};
+use crate::access_log::{self, AccessLog, Subject};
 use crate::acme::{self, Acme};
 use crate::config::{
-    self, AccessLogSettings, Config, LoadedCertificates, LoadedTrustStores, LogFormat, Problems,
-    Rejected, ValidConfig,
+    self, AccessLogSettings, Inventory, LoadedCertificates, LoadedTrustStores, Problems, Rejected,
+    ValidConfig,
 };
 use crate::discovery::Discovery;
 use crate::health::HealthChecker;
@@ -21,9 +21,12 @@ use crate::metrics::Metrics;
 use crate::server::{Prepared, Server};
 use crate::snapshot::{Shared, Snapshot};
 
+use super::apart::{keep, prepare_log, read_certificates, read_inventory, read_trust_stores};
 use super::bequest::Inherited;
 use super::handle::{Order, Outcome};
-use super::{Cause, Difference, Fixed, Queue, Refusal, ReloadError, Reloaded, Source, TlsState};
+use super::{
+    Cause, Difference, Fixed, Queue, Refusal, ReloadError, Reloaded, Source, Standing, TlsState,
+};
 
 /// The only writer of snapshots. One task owns it, so reloads never overlap.
 #[derive(Debug)]
@@ -68,8 +71,8 @@ pub struct Rooms {
 pub struct InForce {
     /// The text that was taken over.
     text: String,
-    /// The document, with what providers contributed.
-    pub config: Config,
+    /// The document.
+    pub standing: Arc<Standing>,
     /// How long a shutdown may take.
     pub shutdown_deadline: Duration,
     /// How long they may take when another process has taken over.
@@ -92,7 +95,7 @@ struct Logs {
 /// All that can be made before anything changes.
 struct Ready {
     text: String,
-    config: Config,
+    standing: Standing,
     rejected: Vec<Rejected>,
     valid: Arc<ValidConfig>,
     certificates: LoadedCertificates,
@@ -121,11 +124,7 @@ impl Reloader {
             inherited: None,
             in_force: InForce {
                 text: String::new(),
-                config: Config {
-                    load_balancer: Vec::new(),
-                    target_group: Vec::new(),
-                    ..Config::default()
-                },
+                standing: Arc::default(),
                 shutdown_deadline: Duration::ZERO,
                 upgrade_deadline: Duration::ZERO,
                 logs: None,
@@ -155,10 +154,18 @@ impl Reloader {
                     continue;
                 }
             };
-            let Some(Order { cause, answer }) = order else {
+            let Some(Order {
+                cause,
+                inventory,
+                answer,
+            }) = order
+            else {
                 break;
             };
-            let outcome = self.apply(cause).await;
+            let outcome = match inventory {
+                Some(inventory) => self.change(inventory).await,
+                None => self.apply(cause).await,
+            };
             // Nobody needs to wait for the answer.
             let _ = answer.send(outcome);
         }
@@ -184,7 +191,7 @@ impl Reloader {
         if cause == Cause::FileChange && self.text.as_ref() == Some(&text) {
             return Ok(self.nothing_new());
         }
-        let ready = self.prepare(text.clone(), cause, now).await;
+        let ready = self.prepare(text.clone(), None, cause, now).await;
         self.text = Some(text);
         match ready {
             Ok(ready) => Ok(self.take_over(cause, ready, now)),
@@ -195,7 +202,7 @@ impl Reloader {
     /// Waits, not longer than `limit`, for the first answers of all providers, and takes in what
     /// they have found: so that a daemon that says it is ready knows its targets.
     pub async fn await_discovery(&mut self, limit: Duration) {
-        if self.in_force.config.uses_discovery() {
+        if self.in_force.standing.config.uses_discovery() {
             // Who has not answered by then is waited for no longer; it says why by itself.
             let _ = tokio::time::timeout(limit, self.rooms.discovery.answered()).await;
             // A refusal is told, and can only be the machine's fault.
@@ -207,16 +214,32 @@ impl Reloader {
     /// the file meanwhile does not concern them.
     async fn discovered(&mut self, now: Instant) -> Outcome {
         let text = self.in_force.text.clone();
-        match self.prepare(text, Cause::Discovery, now).await {
+        match self.prepare(text, None, Cause::Discovery, now).await {
             Ok(ready) => {
-                let before = &self.in_force.config;
-                if Difference::between(before, &ready.config).is_empty() {
+                let before = &self.in_force.standing.config;
+                if Difference::between(before, &ready.standing.config).is_empty() {
                     self.rooms.discovery.rejected(ready.rejected);
                     return Ok(self.nothing_new());
                 }
                 Ok(self.take_over(Cause::Discovery, ready, now))
             }
             Err(error) => Err(self.refuse(Cause::Discovery, error)),
+        }
+    }
+
+    /// Takes over what was made through the AWS API, with the text that is in force, and keeps it.
+    async fn change(&mut self, inventory: Inventory) -> Outcome {
+        let now = Instant::now();
+        let text = self.in_force.text.clone();
+        let cause = Cause::AwsApi;
+        let ready = match self.prepare(text, Some(inventory), cause, now).await {
+            Ok(ready) => ready,
+            Err(error) => return Err(Arc::new(error)),
+        };
+        // Last: what is on the disk is in force.
+        match keep(&ready.valid, &ready.standing.inventory).await {
+            Ok(()) => Ok(self.take_over(cause, ready, now)),
+            Err(error) => Err(Arc::new(error)),
         }
     }
 
@@ -233,14 +256,24 @@ impl Reloader {
     async fn prepare(
         &mut self,
         text: String,
+        inventory: Option<Inventory>,
         cause: Cause,
         now: Instant,
     ) -> Result<Ready, ReloadError> {
         let name = self.source.name();
         // 1 load
-        let mut config = config::parse(&text, &name)?;
+        let state = config::parse(&text, &name)?.state_directory;
+        let inventory = match inventory {
+            Some(inventory) => inventory,
+            None if state == self.in_force.standing.config.state_directory => {
+                self.in_force.standing.inventory.clone()
+            }
+            None => read_inventory(state).await?,
+        };
+        let mut config = config::parse_joined(&text, &name, &inventory)?;
         // 2 validate: from the text again, because only there a problem has its line
-        let (mut valid, mut problems) = config::check_text(&text, &name).into_result()?;
+        let checked = config::check_joined(&text, &name, &inventory);
+        let (mut valid, mut problems) = checked.into_result()?;
         let contributions = self.rooms.discovery.contributions();
         let rejected = valid.contribute(&mut config, &contributions);
         // 3 certificates
@@ -284,7 +317,7 @@ impl Reloader {
         let sockets = self.rooms.server.prepare(&snapshot).await?;
         Ok(Ready {
             text,
-            config,
+            standing: Standing { config, inventory },
             rejected,
             warnings: warnings(&self.in_force.fixed, &valid, problems),
             valid,
@@ -356,12 +389,14 @@ impl Reloader {
         // 8 tell
         let reloaded = Reloaded {
             generation: snapshot.generation,
-            difference: Difference::between(&self.in_force.config, &ready.config),
+            difference: Difference::between(&self.in_force.standing.config, &ready.standing.config),
             warnings: ready.warnings,
         };
+        let standing = Arc::new(ready.standing);
+        self.queue.standing.store(Arc::clone(&standing));
         self.in_force = InForce {
             text: ready.text,
-            config: ready.config,
+            standing,
             shutdown_deadline: ready.valid.shutdown_deadline,
             upgrade_deadline: ready.valid.upgrade.deadline,
             certificates: ready.certificates,
@@ -413,62 +448,6 @@ impl Reloader {
             difference: Difference::default(),
             warnings: Vec::new(),
         }
-    }
-}
-
-/// Opens another log if the settings are other ones than `before`.
-async fn prepare_log(
-    subject: Subject,
-    before: Option<&AccessLogSettings>,
-    wanted: &AccessLogSettings,
-) -> Result<Option<access_log::Prepared>, ReloadError> {
-    if before == Some(wanted) {
-        return Ok(None);
-    }
-    let settings = access_log::Settings {
-        subject,
-        destination: Destination::from_path(wanted.path.clone()),
-        format: match wanted.format {
-            LogFormat::Alb => Format::Alb,
-            LogFormat::Json => Format::Json,
-        },
-    };
-    // To open a pipe waits for its reader.
-    match tokio::task::spawn_blocking(|| AccessLog::prepare(settings)).await {
-        Ok(prepared) => Ok(Some(prepared?)),
-        Err(_) => Err(ReloadError::ShuttingDown),
-    }
-}
-
-/// Reads the trust stores, apart as well.
-async fn read_trust_stores(
-    valid: &Arc<ValidConfig>,
-    text: &str,
-    name: &str,
-) -> Result<LoadedTrustStores, ReloadError> {
-    if valid.trust_stores.is_empty() {
-        return Ok(LoadedTrustStores::default());
-    }
-    let (valid, text, name) = (Arc::clone(valid), text.to_owned(), name.to_owned());
-    let read = move || config::load_trust_stores(&valid, &text, &name);
-    match tokio::task::spawn_blocking(read).await {
-        Ok(loaded) => Ok(loaded?),
-        Err(_) => Err(ReloadError::ShuttingDown),
-    }
-}
-
-/// Reads the certificates apart: a file system that hangs must hang nothing else.
-async fn read_certificates(
-    valid: &Arc<ValidConfig>,
-    (known, anew): (LoadedCertificates, bool),
-    text: &str,
-    name: &str,
-) -> Result<(LoadedCertificates, Problems), ReloadError> {
-    let (valid, text, name) = (Arc::clone(valid), text.to_owned(), name.to_owned());
-    let read = move || config::load_certificates(&valid, &known, anew, &text, &name);
-    match tokio::task::spawn_blocking(read).await {
-        Ok(loaded) => Ok(loaded?),
-        Err(_) => Err(ReloadError::ShuttingDown),
     }
 }
 

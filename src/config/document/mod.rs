@@ -101,6 +101,9 @@ pub struct Config {
     pub tls: Tls,
     /// Accounts with authorities that make certificates by ACME.
     pub acme: Vec<Acme>,
+    /// Certificates for listeners that are made through the AWS API, where they are called
+    /// `arn:aws:acm:REGION:ACCOUNT:certificate/NAME`. Each must have a `name`.
+    pub certificate: Vec<ListenerCertificate>,
     /// Certificate authorities that vouch for clients.
     pub trust_store: Vec<TrustStore>,
     /// Who may connect.
@@ -139,6 +142,7 @@ impl Default for Config {
             connection_log: ConnectionLog::default(),
             tls: Tls::default(),
             acme: Vec::new(),
+            certificate: Vec::new(),
             trust_store: Vec::new(),
             security_group: Vec::new(),
             subnet: Vec::new(),

@@ -52,6 +52,23 @@ fn early_data_needs_http_3_and_nobody_s_certificate() {
 }
 
 #[test]
+fn certificates_for_the_aws_api_have_names_of_their_own() {
+    let with = |more: &str| told(&format!("{}\n{more}", https(CERTIFICATES)));
+    let site = "[[certificate]]\nname = \"site\"\ncertificate = \"/site.pem\"\n";
+    assert_eq!(with(site), [""; 0]);
+    let twice = with(&format!("{site}{site}"));
+    assert!(
+        twice[0].ends_with("certificate[0] is named `site`, too"),
+        "{twice:?}"
+    );
+    let nameless = with("[[certificate]]\ncertificate = \"/site.pem\"\n");
+    assert!(
+        nameless[0].ends_with("the certificate has no name"),
+        "{nameless:?}"
+    );
+}
+
+#[test]
 fn a_policy_that_is_not_served_whole_says_what_is_missing() {
     let policy = |name: &str| told(&https(&format!("{CERTIFICATES}\nssl_policy = \"{name}\"")));
     for exact in [

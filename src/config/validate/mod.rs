@@ -53,6 +53,7 @@ use self::report::Report;
 use self::subnet::Subnets;
 use super::document::Config;
 use super::fit::Removed;
+use super::inventory::Joined;
 use super::path::Path;
 use super::problem::Problem;
 use super::valid::{AccessLogSettings, ValidConfig};
@@ -102,6 +103,7 @@ pub(super) fn validate(config: &Config, removed: &Removed) -> (Option<ValidConfi
         },
         trust_stores,
         key_log: config.tls.key_log.clone(),
+        joined: Joined::default(),
         state_directory: config.state_directory.clone(),
         security_groups,
         load_balancers,

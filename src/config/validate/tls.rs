@@ -1,6 +1,7 @@
 //! TLS of a listener: certificates and policy, where they belong.
 
 use super::acme::{self, Orders};
+use super::name::Names;
 use super::report::Report;
 use super::{file, trust_store};
 use crate::config::document::{Config, Listener, ListenerCertificate, ListenerProtocol};
@@ -205,4 +206,17 @@ fn enumerated(missing: &[&str]) -> String {
 pub(super) fn settings(config: &Config, report: &mut Report<'_>) {
     let path = Path::Root.key("tls");
     file::validate(config.tls.key_log.as_ref(), &path.key("key_log"), report);
+    let list = Path::Root.key("certificate");
+    let mut names = Names::of("certificate", "the certificates");
+    for (index, certificate) in config.certificate.iter().enumerate() {
+        let path = list.index(index);
+        match &certificate.name {
+            Some(name) => names.add(name, &path, report),
+            None => report.refuse(
+                path,
+                "the certificate has no name",
+                "add name = \"site\", say: listeners that are made through the AWS API know it by that",
+            ),
+        }
+    }
 }
