@@ -44,7 +44,8 @@
 //! |   | [`explain`] | what would become of a request, and why |
 //! |   | [`nft`] | what security groups mean for a packet filter before the targets |
 //! | 7 | [`reload`] | the one writer of snapshots |
-//! | 8 | [`succession`] | a new process takes over from this one |
+//! | 8 | [`aws`] | AWS's own API, for the AWS CLI and other tools that speak it |
+//! |   | [`succession`] | a new process takes over from this one |
 //! | 9 | [`admin`] | metrics page and JSON API |
 //! | 10 | [`app`] | start-up and shutdown, in order |
 //! |   | [`telemetry`] | the daemon's log |
@@ -197,6 +198,7 @@ pub mod acme;
 pub mod admin;
 pub mod app;
 pub mod auth;
+pub mod aws;
 pub mod balance;
 pub mod cli;
 pub mod config;

@@ -33,7 +33,7 @@ const ROWS: [&[&str]; 13] = [
     &["health", "proxy", "relay"],
     &["discovery", "explain", "nft", "server"],
     &["reload"],
-    &["succession"],
+    &["aws", "succession"],
     &["admin"],
     &["app", "telemetry"],
     &["demo"],

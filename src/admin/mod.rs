@@ -11,6 +11,7 @@
 
 mod acme;
 mod answer;
+mod aws;
 mod drain;
 mod explain;
 mod guard;
@@ -44,6 +45,7 @@ use axum::routing::{get, post};
 use crate::access_log::AccessLog;
 use crate::acme::Statuses;
 use crate::auth::Signer;
+use crate::aws::Api;
 use crate::discovery::Board;
 use crate::metrics::Metrics;
 use crate::reload::ReloadHandle;
@@ -76,6 +78,8 @@ pub struct Context {
     pub readiness: Readiness,
     /// Knows the public keys of what targets are told.
     pub signer: Signer,
+    /// Answers in AWS's own words.
+    pub aws: Api,
     /// Which process this is.
     pub lineage: Lineage,
     /// Asks for a new process.
@@ -93,7 +97,7 @@ impl Context {
 /// All routes, and `more` beside them: pages of whoever starts the daemon. All are guarded alike.
 pub fn router(context: Context, more: Router) -> Router {
     Router::new()
-        .route("/", get(page::show))
+        .route("/", get(page::show).post(aws::answer))
         .route("/metrics", get(metrics::scrape))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::access_log::{AccessLog, Destination, Format, Settings, Subject};
 use crate::acme::Statuses;
 use crate::auth::Signer;
+use crate::aws::Api;
 use crate::config;
 use crate::keyring::{self, Keyring};
 use crate::metrics::Metrics;
@@ -106,16 +107,19 @@ impl Sample {
         let keys = Keyring::prepare(keyring::Settings::default(), SystemTime::now());
         let keyring = Keyring::new(keys.unwrap());
         let (upgrade, _) = UpgradeHandle::new();
+        let reload = ReloadHandle::new().0;
+        let addresses = Addresses::default();
         let context = Context {
+            aws: Api::new(Arc::clone(&shared), reload.clone(), addresses.clone()),
             lineage: Lineage::default(),
             upgrade,
             shared,
-            reload: ReloadHandle::new().0,
+            reload,
             metrics,
             access_log: access_log.unwrap(),
             certificates: Statuses::default(),
             connection_log: connection_log.unwrap(),
-            addresses: Addresses::default(),
+            addresses,
             discovery: Arc::default(),
             readiness: Readiness::default(),
             signer: Signer::new(keyring),

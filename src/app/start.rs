@@ -19,6 +19,7 @@ use crate::access_log::{AccessLog, AccessLogError, Destination, Format, Settings
 use crate::acme::{Acme, Challenges, Clock};
 use crate::admin::{self, Readiness};
 use crate::auth::{Secrets, Signer};
+use crate::aws;
 use crate::config;
 use crate::discovery::Discovery;
 use crate::health::{HealthChecker, watch_anomalies};
@@ -274,7 +275,9 @@ async fn launch_after(
         tokio::spawn(watch(path, reload.clone()));
     }
     let readiness = Readiness::default();
+    let aws = aws::Api::new(Arc::clone(&shared), reload.clone(), addresses.clone());
     let context = admin::Context {
+        aws,
         shared: Arc::clone(&shared),
         reload: reload.clone(),
         metrics: metrics.clone(),

@@ -45,6 +45,17 @@ pub struct ForwardConfig {
 }
 
 impl Forward {
+    /// The names of all groups.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let alone = match self {
+            Self::Group(group) => Some(group),
+            Self::Weighted(_) | Self::Config(_) => None,
+        };
+        alone
+            .into_iter()
+            .chain(self.shares().iter().map(|share| &share.group))
+    }
+
     /// The groups of several; none where one is named alone.
     pub fn shares(&self) -> &[WeightedGroup] {
         match self {

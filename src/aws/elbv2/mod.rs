@@ -1,0 +1,43 @@
+//! The API of Application Load Balancers: `elasticloadbalancing` of 2015-12-01.
+//!
+//! One file for each kind of thing. In each, a request and an answer are types with AWS's names, so that they read
+//! like AWS's reference, and an operation is a function from one to the other.
+
+mod page;
+mod target_groups;
+mod target_health;
+mod targets;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::query::Tree;
+use super::{ApiError, Call};
+
+/// What `Version` says.
+pub(super) const VERSION: &str = "2015-12-01";
+
+/// Of the answers.
+pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/";
+
+/// Answers one request.
+pub(super) async fn answer(call: &Call, action: &str, parameters: Tree) -> Result<Value, ApiError> {
+    match action {
+        "DescribeTargetGroups" => written(target_groups::describe(call, parameters.take()?)?),
+        "DescribeTargetHealth" => written(target_health::describe(call, parameters.take()?)?),
+        "RegisterTargets" => written(targets::register(call, parameters.take()?).await?),
+        "DeregisterTargets" => written(targets::deregister(call, parameters.take()?).await?),
+        _ => Err(ApiError::InvalidAction {
+            action: action.to_owned(),
+            version: VERSION.to_owned(),
+        }),
+    }
+}
+
+/// An operation's answer that says nothing.
+#[derive(Debug, Serialize)]
+struct Done {}
+
+fn written(answer: impl Serialize) -> Result<Value, ApiError> {
+    serde_json::to_value(answer).map_err(|error| ApiError::Internal(error.to_string()))
+}

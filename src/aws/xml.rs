@@ -1,0 +1,110 @@
+//! Answers: a value as the XML of AWS's Query protocol.
+//!
+//! A list becomes `<member>` elements, what is null is left out, everything else is text.
+
+use serde_json::Value;
+
+use super::error::ApiError;
+
+/// The answer to an operation that was done.
+pub(super) fn result(namespace: &str, action: &str, result: &Value, request: &str) -> String {
+    let mut out = format!("<{action}Response xmlns=\"{namespace}\">");
+    element(&mut out, &format!("{action}Result"), result);
+    out.push_str("<ResponseMetadata>");
+    element(&mut out, "RequestId", &Value::from(request));
+    out.push_str(&format!("</ResponseMetadata></{action}Response>"));
+    out
+}
+
+/// The answer to one that was not.
+pub(super) fn error(namespace: &str, error: &ApiError, request: &str) -> String {
+    let whose = match error.status().is_server_error() {
+        true => "Receiver",
+        false => "Sender",
+    };
+    let mut out = format!("<ErrorResponse xmlns=\"{namespace}\"><Error>");
+    element(&mut out, "Type", &Value::from(whose));
+    element(&mut out, "Code", &Value::from(error.code()));
+    element(&mut out, "Message", &Value::from(error.to_string()));
+    out.push_str("</Error>");
+    element(&mut out, "RequestId", &Value::from(request));
+    out.push_str("</ErrorResponse>");
+    out
+}
+
+fn element(out: &mut String, name: &str, value: &Value) {
+    if value.is_null() {
+        return;
+    }
+    out.push_str(&format!("<{name}>"));
+    match value {
+        Value::Null => {}
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Number(value) => out.push_str(&value.to_string()),
+        Value::String(value) => text(out, value),
+        Value::Array(members) => {
+            for member in members {
+                element(out, "member", member);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                element(out, name, value);
+            }
+        }
+    }
+    out.push_str(&format!("</{name}>"));
+}
+
+/// XML 1.0 has no way to write other control characters.
+fn text(out: &mut String, value: &str) {
+    for character in value.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\r' => out.push_str("&#13;"),
+            '\n' | '\t' => out.push(character),
+            control if control.is_control() => out.push(char::REPLACEMENT_CHARACTER),
+            other => out.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_becomes_the_elements_that_aws_has() {
+        let value = json!({
+            "TargetGroups": [{ "Name": "a<b>&", "Port": 80, "Enabled": true, "Matcher": null }],
+            "NextMarker": null,
+        });
+        assert_eq!(
+            result("urn:x", "Describe", &value, "7"),
+            "<DescribeResponse xmlns=\"urn:x\"><DescribeResult><TargetGroups><member><Enabled>true\
+             </Enabled><Name>a&lt;b&gt;&amp;</Name><Port>80</Port></member></TargetGroups>\
+             </DescribeResult><ResponseMetadata><RequestId>7</RequestId></ResponseMetadata>\
+             </DescribeResponse>"
+        );
+    }
+
+    #[test]
+    fn an_error_says_whose_fault_it_is() {
+        let refused = error("urn:x", &ApiError::Validation("no \u{1}".to_owned()), "7");
+        assert_eq!(
+            refused,
+            "<ErrorResponse xmlns=\"urn:x\"><Error><Type>Sender</Type><Code>ValidationError</Code>\
+             <Message>no \u{fffd}</Message></Error><RequestId>7</RequestId></ErrorResponse>"
+        );
+        let unavailable = error("urn:x", &ApiError::Unavailable, "7");
+        assert!(
+            unavailable.contains("<Type>Receiver</Type>"),
+            "{unavailable}"
+        );
+    }
+}
