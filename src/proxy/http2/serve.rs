@@ -11,13 +11,12 @@ use h2::ext::Protocol;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
-use parking_lot::Mutex;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::error;
 
 use super::Stream;
-use super::census::{Census, Fate};
+use super::census::Fate;
 use super::flood::Flood;
 use super::io::Watched;
 use crate::config::Attributes;
@@ -53,8 +52,10 @@ impl Proxy {
         };
         let attributes = &view.entrance.load_balancer.attributes;
         let watched = Watched::new(first, stream);
-        let census = watched.census();
-        let shaken = timeout(attributes.header_timeout, handshake(watched, attributes));
+        let shaken = timeout(
+            attributes.header_timeout,
+            handshake(watched.clone(), attributes),
+        );
         let Ok(Ok(connection)) = shaken.await else {
             return;
         };
@@ -63,7 +64,7 @@ impl Proxy {
             ends: Arc::new(ends),
             stay,
             view,
-            census,
+            watched,
             streams: JoinSet::new(),
             served: 0,
             parting: false,
@@ -78,7 +79,7 @@ async fn handshake(
     attributes: &Attributes,
 ) -> Result<Connection<Watched, Bytes>, h2::Error> {
     let headers = u32::try_from(attributes.limits.headers).unwrap_or(u32::MAX);
-    h2::server::Builder::new()
+    let mut shaking = h2::server::Builder::new()
         .max_concurrent_streams(STREAMS)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -88,8 +89,14 @@ async fn handshake(
         // As many as a browser may take back when it leaves a page; others are the census's to count.
         .max_pending_accept_reset_streams(STREAMS as usize)
         .enable_connect_protocol()
-        .handshake(watched)
-        .await
+        .handshake(watched.clone());
+    poll_fn(|cx| {
+        let shaken = Pin::new(&mut shaking).poll(cx);
+        // What fails here fails again in the next read.
+        let _ = watched.poll_send(cx);
+        shaken
+    })
+    .await
 }
 
 /// One connection.
@@ -98,8 +105,8 @@ struct Session {
     ends: Arc<Ends>,
     stay: Stay,
     view: View,
-    /// What the client has sent so far.
-    census: Arc<Mutex<Census>>,
+    /// What is under `h2`.
+    watched: Watched,
     /// One task a stream: a panic ends its request alone. Dropping the session ends them all.
     streams: JoinSet<Fate>,
     /// How many requests have come.
@@ -153,7 +160,7 @@ impl Session {
                 Event::Flood(flood) => return self.fend_off(flood, connection).await,
                 Event::Over => self.part(&mut connection, timer.as_mut()),
                 // It would not take a GOAWAY either.
-                Event::Time if self.census.lock().is_stuck(attributes.idle_timeout) => {
+                Event::Time if self.watched.census().is_stuck(attributes.idle_timeout) => {
                     return self.note(Flood::WindowStall);
                 }
                 Event::Time if !self.streams.is_empty() => {
@@ -172,7 +179,7 @@ impl Session {
                 Event::End(error) => {
                     let flood = error
                         .as_ref()
-                        .and_then(|error| Flood::found_by_h2(error, self.census.lock().named()));
+                        .and_then(|error| Flood::found_by_h2(error, self.watched.census().named()));
                     return flood.into_iter().for_each(|flood| self.note(flood));
                 }
             }
@@ -188,7 +195,7 @@ impl Session {
     ) -> Event {
         poll_fn(|cx| {
             let accepted = connection.poll_accept(cx);
-            if let Some(flood) = self.census.lock().found() {
+            if let Some(flood) = self.watched.census().found() {
                 return Poll::Ready(Event::Flood(flood));
             }
             if let Poll::Ready(accepted) = accepted {
@@ -197,6 +204,9 @@ impl Session {
                     Some(Err(error)) => Event::End(Some(error)),
                     None => Event::End(None),
                 });
+            }
+            if let Poll::Ready(Err(_)) = self.watched.poll_send(cx) {
+                return Poll::Ready(Event::End(None));
             }
             if let Poll::Ready(Some(outcome)) = self.streams.poll_join_next(cx) {
                 return Poll::Ready(Event::Served(outcome));
@@ -243,7 +253,7 @@ impl Session {
     /// Notes how a stream has ended.
     fn ended(&mut self, outcome: Result<Fate, JoinError>) {
         match outcome {
-            Ok(fate) => self.census.lock().served(fate),
+            Ok(fate) => self.watched.census().served(fate),
             Err(error) if error.is_panic() => {
                 self.view.entrance.metrics.error("Panicked");
                 error!("a request ended in a panic; all others go on. Please report it");
