@@ -21,6 +21,7 @@ use crate::snapshot::{EntranceKey, Shared};
 
 use super::connection::ConnectionGuard;
 use super::connection_log::ConnectionLog;
+use super::farewell::Farewell;
 use super::handshake::{Turns, handshake};
 use super::introduction;
 
@@ -42,6 +43,7 @@ pub(super) struct Acceptor {
     pub(super) connection_log: ConnectionLog,
     pub(super) connections: TaskTracker,
     pub(super) turns: Turns,
+    pub(super) farewell: Farewell,
 }
 
 impl Acceptor {

@@ -9,6 +9,7 @@ mod addresses;
 mod connection;
 mod connection_log;
 mod datagrams;
+mod farewell;
 mod handshake;
 mod introduction;
 mod newcomer;

@@ -4,7 +4,6 @@
 //! if the handshake is not complete in time. Elsewhere nothing is looked at before it is.
 
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout_at};
 
 use super::connection_log::{ConnectionLog, Failed};
+use super::farewell::Farewell;
 use crate::net::Drain;
 use crate::proxy::{Ends, Handshake, Proxy};
 use crate::snapshot::Entrance;
@@ -29,6 +29,7 @@ pub(super) struct Newcomer {
     pub(super) node: SocketAddr,
     pub(super) drain: Drain,
     pub(super) shaking: Shaking,
+    pub(super) farewell: Farewell,
 }
 
 impl Newcomer {
@@ -56,9 +57,9 @@ impl Newcomer {
         let (key, drain) = (self.entrance.key.clone(), self.drain);
         drop((self.entrance, self.shaking));
         let handshake = Handshake::completed();
-        self.proxy
-            .serve_http3(connection, Arc::new(ends), key, drain, handshake)
-            .await;
+        let proxy = self.proxy;
+        let serving = proxy.serve_http3(connection.clone(), Arc::new(ends), key, drain, handshake);
+        self.farewell.serve(connection, serving).await;
     }
 
     /// Serves it from its first flight on.
@@ -77,7 +78,8 @@ impl Newcomer {
         };
         let ends = Arc::new(self.ends(&connection, begun.elapsed()));
         let handshake = Handshake::default();
-        let mut serving = pin!(Arc::clone(&self.proxy).serve_http3(
+        // Boxed, because it is handed on half-way.
+        let mut serving = Box::pin(Arc::clone(&self.proxy).serve_http3(
             connection.clone(),
             Arc::clone(&ends),
             self.entrance.key.clone(),
@@ -97,8 +99,8 @@ impl Newcomer {
         }
         handshake.complete();
         self.shaken(&ends, begun.elapsed());
-        drop((self.entrance, self.shaking, connection));
-        serving.await;
+        drop((self.entrance, self.shaking));
+        self.farewell.serve(connection, serving).await;
     }
 
     fn deadline(&self, begun: Instant) -> Instant {

@@ -115,6 +115,7 @@ impl Acceptor {
             node,
             drain: drain.clone(),
             shaking: Shaking::new(shaking),
+            farewell: self.farewell.clone(),
         };
         self.connections.spawn(async move {
             let _guard = guard;

@@ -21,6 +21,7 @@ use crate::snapshot::{EntranceKey, Shared};
 
 use super::accept::Acceptor;
 use super::connection_log::ConnectionLog;
+use super::farewell::Farewell;
 use super::handshake::Turns;
 use super::{Socket, Spot};
 
@@ -87,9 +88,12 @@ impl Worker {
                     connection_log: ConnectionLog(connection_log),
                     connections: connections.clone(),
                     turns: Turns::default(),
+                    farewell: Farewell::default(),
                 };
+                let farewell = acceptor.farewell.clone();
                 obey(&runtime, acceptor, orders);
                 left.store(connections.len(), Ordering::Relaxed);
+                runtime.block_on(farewell.say());
                 // Dropping the runtime drops what is still open.
             })?;
         Ok(Self {

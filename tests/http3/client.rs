@@ -57,12 +57,21 @@ impl Waiting {
 impl Http3Client {
     /// Connects to `site.test` at an address.
     pub(crate) async fn connect(address: SocketAddr, certificates: &Certificates) -> Self {
+        let (endpoint, quic) = Self::quic(address, certificates).await;
+        Self::over(endpoint, quic).await
+    }
+
+    /// Opens a connection of QUIC to `site.test` at an address.
+    pub(crate) async fn quic(
+        address: SocketAddr,
+        certificates: &Certificates,
+    ) -> (Endpoint, quinn::Connection) {
         let tls = certificates.visitor().offering(&["h3"]).into_config();
         let tls = QuicClientConfig::try_from(tls).unwrap();
         let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
         let connecting = endpoint.connect(address, "site.test").unwrap();
-        Self::over(endpoint, soon(connecting).await.unwrap()).await
+        (endpoint, soon(connecting).await.unwrap())
     }
 
     /// The same on a connection that `endpoint` has opened.

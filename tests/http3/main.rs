@@ -17,8 +17,9 @@ mod relay;
 use std::sync::Arc;
 
 use client::Http3Client;
+use h3::error::Code;
 use http::Request;
-use support::{Certificates, Elbow, Http2Client, SOON, Target, eventually, soon};
+use support::{Certificates, Elbow, Http2Client, LogLine, SOON, Target, eventually, soon};
 use tokio::sync::Semaphore;
 
 fn configuration(target: &Target, certificate: &str, more: &str) -> String {
@@ -178,6 +179,37 @@ async fn a_shutdown_lets_requests_in_http_3_finish() {
     assert_eq!(soon(held.read()).await.unwrap().status, 200);
     drop(client);
     let _ = soon(ending).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_connection_in_http_3_that_is_cut_at_the_deadline_is_told_so() {
+    let gate = Arc::new(Semaphore::new(0));
+    let target = Target::holding("/held", &gate).await;
+    let certificates = Certificates::new();
+    let site = certificates.make("site", &["site.test"]);
+    let text = configuration(&target, &site, "");
+    let elbow = Elbow::start(&format!("shutdown_deadline = \"100ms\"\n{text}")).await;
+    let (endpoint, quic) = Http3Client::quic(elbow.address(), &certificates).await;
+    let mut client = Http3Client::over(endpoint, quic.clone()).await;
+    let held = client.begin(Request::get("https://site.test/held")).await;
+    eventually(SOON, "the target has the request", || {
+        target.requests().len() == 1
+    })
+    .await;
+    let log = elbow.log_path();
+    let (ended, _directory) = soon(elbow.shutdown()).await;
+    assert_eq!(ended.cut, 1);
+    let quinn::ConnectionError::ApplicationClosed(close) = soon(quic.closed()).await else {
+        panic!("the client was told nothing");
+    };
+    assert_eq!(close.error_code.into_inner(), Code::H3_NO_ERROR.value());
+    assert!(
+        soon(held.read()).await.is_none(),
+        "it is not taken for whole"
+    );
+    let lines = LogLine::read(&log);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].number("elb_status_code"), Some(503.0));
 }
 
 #[tokio::test]
