@@ -21,13 +21,17 @@ pub(super) async fn read_inventory(state: Option<PathBuf>) -> Result<Inventory, 
     }
 }
 
-/// Keeps it.
-pub(super) async fn keep(valid: &ValidConfig, inventory: &Inventory) -> Result<(), ReloadError> {
+/// Keeps it, if what was kept is still what it was `before`.
+pub(super) async fn keep(
+    valid: &ValidConfig,
+    before: &Inventory,
+    inventory: &Inventory,
+) -> Result<(), ReloadError> {
     let Some(state) = valid.state_directory.clone() else {
-        return Ok(()); // Whoever asked has been told that it is gone with the process.
+        return Ok(()); // Nobody makes anything then.
     };
-    let inventory = inventory.clone();
-    match tokio::task::spawn_blocking(move || inventory.write(&state)).await {
+    let (before, inventory) = (before.clone(), inventory.clone());
+    match tokio::task::spawn_blocking(move || inventory.replace(&before, &state)).await {
         Ok(written) => Ok(written?),
         Err(_) => Err(ReloadError::ShuttingDown),
     }

@@ -237,7 +237,8 @@ impl Reloader {
             Err(error) => return Err(Arc::new(error)),
         };
         // Last: what is on the disk is in force.
-        match keep(&ready.valid, &ready.standing.inventory).await {
+        let before = &self.in_force.standing.inventory;
+        match keep(&ready.valid, before, &ready.standing.inventory).await {
             Ok(()) => Ok(self.take_over(cause, ready, now)),
             Err(error) => Err(Arc::new(error)),
         }
@@ -262,13 +263,10 @@ impl Reloader {
     ) -> Result<Ready, ReloadError> {
         let name = self.source.name();
         // 1 load
-        let state = config::parse(&text, &name)?.state_directory;
-        let inventory = match inventory {
-            Some(inventory) => inventory,
-            None if state == self.in_force.standing.config.state_directory => {
-                self.in_force.standing.inventory.clone()
-            }
-            None => read_inventory(state).await?,
+        let inventory = match (inventory, cause) {
+            (Some(inventory), _) => inventory,
+            (None, Cause::Discovery) => self.in_force.standing.inventory.clone(),
+            (None, _) => read_inventory(config::parse(&text, &name)?.state_directory).await?,
         };
         let mut config = config::parse_joined(&text, &name, &inventory)?;
         // 2 validate: from the text again, because only there a problem has its line

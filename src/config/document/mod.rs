@@ -86,8 +86,9 @@ pub struct Config {
     pub shutdown_deadline: Span,
     /// How a new process takes over from the one that runs.
     pub upgrade: Upgrade,
-    /// Where what must survive a restart is kept, such as the keys of cookies. Made if it is not
-    /// there; nodes may share it. Default: nowhere.
+    /// Where what must survive a restart is kept: the keys of cookies, certificates that were ordered, what
+    /// was made through the AWS API. Made if it is not there; nodes may share it. Default: nowhere, and
+    /// nothing can be made through the AWS API.
     pub state_directory: Option<PathBuf>,
     /// The keys of the cookies for stickiness and sessions.
     pub cookie_keys: CookieKeys,

@@ -29,6 +29,13 @@ pub enum InventoryError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Another process has written the file since.
+    #[error(
+        "{} was changed by another process meanwhile, whose change would be lost: reload Elbow's configuration, \
+         which takes that over, and try again",
+        .0.display()
+    )]
+    Changed(PathBuf),
     /// The file cannot be written.
     #[error("cannot keep what is made through the AWS API in {}", path.display())]
     Write {
@@ -60,12 +67,23 @@ impl Inventory {
         serde_json::from_slice(&text).map_err(|source| InventoryError::Form { path, source })
     }
 
-    /// Keeps it, for its owner's eyes only: an identity provider's secret may be in it. Blocks.
+    /// Keeps it in the place of `before`. Blocks. Two processes that do so in the same instant are not told apart.
     ///
     /// # Errors
     ///
-    /// [`InventoryError::Write`]; what was kept before is as it was.
-    pub fn write(&self, state_directory: &Path) -> Result<(), InventoryError> {
+    /// [`InventoryError::Changed`] if something else is kept by now; whatever else keeps it from being read or
+    /// written. What was kept is as it was.
+    pub fn replace(&self, before: &Self, state_directory: &Path) -> Result<(), InventoryError> {
+        let kept = Self::read(state_directory)?;
+        // Both are of types that can be written: their keys are strings.
+        if serde_json::to_value(&kept).ok() != serde_json::to_value(before).ok() {
+            return Err(InventoryError::Changed(Self::path(state_directory)));
+        }
+        self.write(state_directory)
+    }
+
+    /// Keeps it, for its owner's eyes only: an identity provider's secret may be in it.
+    fn write(&self, state_directory: &Path) -> Result<(), InventoryError> {
         let path = Self::path(state_directory);
         let write = || {
             disk::private_folder(state_directory)?;
@@ -134,6 +152,26 @@ mod tests {
         let read = Inventory::read(&state).unwrap();
         let json = |it: &Inventory| serde_json::to_value(it).unwrap();
         assert_eq!(json(&read), json(&inventory));
+    }
+
+    #[test]
+    fn what_another_process_has_kept_meanwhile_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let tagged = |tag: &str| Inventory {
+            tags: [(Id::given(tag), [].into())].into(),
+            ..Inventory::default()
+        };
+        let before = Inventory::default();
+        tagged("a").replace(&before, folder.path()).unwrap();
+        let error = tagged("b").replace(&before, folder.path()).unwrap_err();
+        assert!(matches!(error, InventoryError::Changed(_)), "{error}");
+        assert!(
+            Inventory::read(folder.path())
+                .unwrap()
+                .tags
+                .contains_key(&Id::given("a"))
+        );
+        tagged("b").replace(&tagged("a"), folder.path()).unwrap();
     }
 
     #[test]
