@@ -87,6 +87,20 @@ impl Tree {
     }
 }
 
+/// What a word of a closed set means.
+pub(super) fn one_of<T: Copy>(
+    parameter: &str,
+    word: &str,
+    words: &[(&str, T)],
+) -> Result<T, ApiError> {
+    let found = words.iter().find(|(known, _)| *known == word);
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let known: Vec<_> = words.iter().map(|(known, _)| *known).collect();
+        let known = known.join(", ");
+        ApiError::Validation(format!("{parameter} must be one of {known}, not '{word}'"))
+    })
+}
+
 fn invalid(name: &str) -> ApiError {
     ApiError::Validation(format!("the parameter '{name}' contradicts another one"))
 }

@@ -53,6 +53,7 @@ pub use valid::{
     ValidForwarded, ValidListener, ValidLoadBalancer, ValidNode, ValidProxyProtocol,
     ValidTargetGroup, ValidTls, ValidTrustStore, ValidTrustedProxies, ValidUpgrade,
 };
+pub use validate::HealthTarget;
 pub use value::{Size, Span};
 
 /// The JSON Schema of the document, for editors; its descriptions are the manual.

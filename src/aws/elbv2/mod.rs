@@ -4,6 +4,7 @@
 //! like AWS's reference, and an operation is a function from one to the other.
 
 mod page;
+mod tags;
 mod target_groups;
 mod target_health;
 mod targets;
@@ -23,10 +24,16 @@ pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/do
 /// Answers one request.
 pub(super) async fn answer(call: &Call, action: &str, parameters: Tree) -> Result<Value, ApiError> {
     match action {
+        "AddTags" => written(tags::add(call, parameters.take()?).await?),
+        "CreateTargetGroup" => written(target_groups::create(call, parameters).await?),
+        "DeleteTargetGroup" => written(target_groups::delete(call, parameters.take()?).await?),
+        "DeregisterTargets" => written(targets::deregister(call, parameters.take()?).await?),
+        "DescribeTags" => written(tags::describe(call, parameters.take()?)?),
         "DescribeTargetGroups" => written(target_groups::describe(call, parameters.take()?)?),
         "DescribeTargetHealth" => written(target_health::describe(call, parameters.take()?)?),
+        "ModifyTargetGroup" => written(target_groups::modify(call, parameters).await?),
         "RegisterTargets" => written(targets::register(call, parameters.take()?).await?),
-        "DeregisterTargets" => written(targets::deregister(call, parameters.take()?).await?),
+        "RemoveTags" => written(tags::remove(call, parameters.take()?).await?),
         _ => Err(ApiError::InvalidAction {
             action: action.to_owned(),
             version: VERSION.to_owned(),

@@ -37,6 +37,13 @@ pub struct Inventory {
     pub tags: BTreeMap<Id, BTreeMap<String, String>>,
 }
 
+impl Inventory {
+    /// Forgets what is kept beside a thing that is deleted: its tags. Whoever deletes one calls it.
+    pub fn forget(&mut self, id: &Id) {
+        self.tags.remove(id);
+    }
+}
+
 /// One of the things made.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -4,17 +4,23 @@ use crate::target_group::ProbeProtocol;
 
 /// A health target in its parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct HealthTarget<'a> {
-    pub(super) protocol: ProbeProtocol,
-    pub(super) port: u16,
+pub struct HealthTarget<'a> {
+    /// What a probe speaks.
+    pub protocol: ProbeProtocol,
+    /// Where.
+    pub port: u16,
     /// Empty for a protocol without paths.
-    pub(super) path: &'a str,
+    pub path: &'a str,
 }
 
 impl<'a> HealthTarget<'a> {
     /// Reads it as the 2012 API does (`HealthCheck.Target`): protocol, port, and for HTTP and HTTPS a
     /// path, which must be there.
-    pub(super) fn parse(text: &'a str) -> Result<Self, String> {
+    ///
+    /// # Errors
+    ///
+    /// Why it is none.
+    pub fn parse(text: &'a str) -> Result<Self, String> {
         let wrong = || {
             format!(
                 "`{text}` is not a health target; write HTTP:80/index.html, HTTPS:443/, TCP:80 or \

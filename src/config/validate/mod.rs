@@ -49,6 +49,7 @@ mod upgrade;
 mod zone_policy;
 
 use self::groups::Groups;
+pub use self::health_target::HealthTarget;
 use self::report::Report;
 use self::subnet::Subnets;
 use super::document::Config;
