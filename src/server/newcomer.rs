@@ -18,7 +18,7 @@ use super::farewell::Farewell;
 use crate::net::Drain;
 use crate::proxy::{Ends, Handshake, Proxy};
 use crate::snapshot::Entrance;
-use crate::tls::Facts;
+use crate::tls::{Facts, Note};
 
 /// A client that has been let in.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(super) struct Newcomer {
     pub(super) proxy: Arc<Proxy>,
     pub(super) log: ConnectionLog,
     pub(super) entrance: Arc<Entrance>,
+    pub(super) note: Arc<Note>,
     pub(super) node: SocketAddr,
     pub(super) drain: Drain,
     pub(super) shaking: Shaking,
@@ -35,16 +36,16 @@ pub(super) struct Newcomer {
 impl Newcomer {
     /// Serves it to its end.
     pub(super) async fn serve(self, connecting: Connecting) {
+        let begun = Instant::now();
         let tls = self.entrance.listener.tls.as_ref();
         match tls.is_some_and(|tls| tls.takes_early_data()) {
-            true => self.serve_early(connecting).await,
-            false => self.serve_shaken(connecting).await,
+            true => self.serve_early(connecting, begun).await,
+            false => self.serve_shaken(connecting, begun).await,
         }
     }
 
     /// Serves it when the handshake is complete.
-    async fn serve_shaken(self, connecting: Connecting) {
-        let begun = Instant::now();
+    async fn serve_shaken(self, connecting: Connecting, begun: Instant) {
         let stranger = Ends::new(connecting.remote_address(), self.node);
         let connection = match timeout_at(self.deadline(begun), connecting).await {
             Ok(Ok(connection)) => connection,
@@ -63,14 +64,17 @@ impl Newcomer {
     }
 
     /// Serves it from its first flight on.
-    async fn serve_early(self, mut connecting: Connecting) {
-        let begun = Instant::now();
+    async fn serve_early(self, mut connecting: Connecting, begun: Instant) {
         let deadline = self.deadline(begun);
         let stranger = Ends::new(connecting.remote_address(), self.node);
         match timeout_at(deadline, connecting.handshake_data()).await {
             Ok(Ok(_)) => {}
             Ok(Err(_)) => return self.refused(&stranger, "quic"),
             Err(_) => return self.refused(&stranger, "timeout"),
+        }
+        if !self.note.found_session() {
+            // Nothing of it can be early.
+            return Box::pin(self.serve_shaken(connecting, begun)).await;
         }
         // The accepting side never fails to.
         let Ok((connection, completed)) = connecting.into_0rtt() else {
@@ -108,7 +112,7 @@ impl Newcomer {
     }
 
     fn ends(&self, connection: &Connection, took: Duration) -> Ends {
-        let mut facts = facts(connection, took);
+        let mut facts = facts(connection, &self.note, took);
         let tls = self.entrance.listener.tls.as_ref();
         let asked = tls.and_then(|tls| tls.client_authentication());
         facts.client_fields = asked.map(|asked| asked.fields(&facts.peer_certificates));
@@ -159,8 +163,8 @@ fn is_complete(connection: &Connection) -> bool {
     exported.is_ok()
 }
 
-/// What is known of the handshake: the library tells neither the cipher suite nor the certificate.
-fn facts(connection: &Connection, took: Duration) -> Facts {
+/// What is known of the handshake: all but the group of the key exchange.
+fn facts(connection: &Connection, note: &Note, took: Duration) -> Facts {
     let data = connection.handshake_data();
     let data = data.and_then(|data| data.downcast::<HandshakeData>().ok());
     let server_name = data.as_ref().and_then(|data| data.server_name.as_deref());
@@ -169,11 +173,11 @@ fn facts(connection: &Connection, took: Duration) -> Facts {
         identity.and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
     Facts {
         version: "TLSv1.3",
-        cipher: "-",
+        cipher: note.cipher(),
         group: None,
         server_name: server_name.map(Box::from),
-        certificate: None,
-        resumed: false,
+        certificate: note.certificate().cloned(),
+        resumed: note.is_resumed(),
         protocol: Some(b"h3".as_slice().into()),
         client_fields: None,
         peer_certificates: identity.map_or_else(Vec::new, |chain| *chain),

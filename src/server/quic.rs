@@ -19,6 +19,7 @@ use super::newcomer::{Newcomer, Shaking};
 use crate::inbound::Transport;
 use crate::net::Drain;
 use crate::snapshot::{Entrance, EntranceKey};
+use crate::tls::Note;
 
 /// How many requests a client may have in flight on one connection, as in HTTP/2.
 const STREAMS: u32 = 128;
@@ -72,6 +73,7 @@ impl Acceptor {
         let config = snapshot
             .entrance(entrance)
             .and_then(|entrance| server_config(entrance))
+            .map(|(config, _)| config)
             .ok_or_else(|| std::io::Error::other("the listener has no TLS that QUIC can use"))?;
         let mut endpoint = EndpointConfig::default();
         endpoint.cid_generator(socket.sharing.connection_ids());
@@ -89,7 +91,8 @@ impl Acceptor {
     ) {
         let snapshot = self.shared.load();
         let entrance = snapshot.entrance(entrance);
-        let Some((entrance, config)) = entrance.zip(entrance.and_then(|it| server_config(it)))
+        let Some((entrance, (config, note))) =
+            entrance.zip(entrance.and_then(|it| server_config(it)))
         else {
             return incoming.refuse();
         };
@@ -112,6 +115,7 @@ impl Acceptor {
             proxy: Arc::clone(&self.proxy),
             log: self.connection_log.clone(),
             entrance: Arc::clone(entrance),
+            note,
             node,
             drain: drain.clone(),
             shaking: Shaking::new(shaking),
@@ -124,8 +128,9 @@ impl Acceptor {
     }
 }
 
-fn server_config(entrance: &Entrance) -> Option<quinn::ServerConfig> {
-    let crypto = entrance.listener.tls.as_ref().and_then(|tls| tls.quic())?;
+/// For one connection, with what its handshake comes to.
+fn server_config(entrance: &Entrance) -> Option<(quinn::ServerConfig, Arc<Note>)> {
+    let (crypto, note) = entrance.listener.tls.as_ref().and_then(|tls| tls.quic())?;
     let mut transport = TransportConfig::default();
     // A connection that waits for a slow target is not idle: the idle timeout proper is looked
     // after where requests are known. This one notices clients that have vanished.
@@ -140,5 +145,5 @@ fn server_config(entrance: &Entrance) -> Option<quinn::ServerConfig> {
     config.transport_config(Arc::new(transport));
     // Who is let in is let in by its address: elsewhere it would have to be looked at again.
     config.migration(entrance.inbound.is_none());
-    Some(config)
+    Some((config, note))
 }

@@ -28,6 +28,7 @@ mod key_log;
 #[cfg(test)]
 mod mutual_sample;
 mod names;
+mod note;
 mod policy;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -52,6 +53,7 @@ pub use error::{CertificateError, Part};
 pub use facts::Facts;
 pub use files::{Files, Look};
 pub use key_log::KeyLogFile;
+pub use note::Note;
 pub use policy::{Policy, PolicyError};
 pub use slot::{Failure, Slot};
 pub use terminator::{Answer, Settings, Terminator, Terminators};

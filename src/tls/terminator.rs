@@ -19,6 +19,7 @@ use super::choose::{Certificates, Wish};
 use super::client_authentication::{ClientAuthentication, Witness};
 use super::connector::Connector;
 use super::key_log::KeyLogFile;
+use super::note::{Note, noting};
 use super::policy::Policy;
 
 /// What a listener's TLS is made of.
@@ -53,7 +54,7 @@ pub struct Terminator {
     challenge_config: Arc<ServerConfig>,
     early_data: Option<Arc<dyn StoresServerSessions>>,
     /// Made when the first client over QUIC comes.
-    quic: OnceLock<Option<Arc<QuicServerConfig>>>,
+    quic: OnceLock<Option<ServerConfig>>,
 }
 
 impl fmt::Debug for Terminator {
@@ -196,18 +197,20 @@ impl Terminator {
         &self.certificates
     }
 
-    /// The same for QUIC clients that speak HTTP/3: the same certificates, tickets and client
-    /// verification. None when the policy has no TLS 1.3, which QUIC is built on.
-    pub fn quic(&self) -> Option<Arc<QuicServerConfig>> {
+    /// The same for a QUIC client that speaks HTTP/3, with what its handshake comes to: the same certificates,
+    /// tickets and client verification. None when the policy has no TLS 1.3, which QUIC is built on.
+    pub fn quic(&self) -> Option<(Arc<QuicServerConfig>, Arc<Note>)> {
         let config = self.quic.get_or_init(|| {
             let mut config = match &self.early_data {
                 None => ServerConfig::clone(&self.config),
                 Some(sessions) => self.early(sessions).ok()?,
             };
             config.alpn_protocols = vec![b"h3".to_vec()];
-            QuicServerConfig::try_from(config).ok().map(Arc::new)
+            self.policy.has_tls13().then_some(config)
         });
-        config.clone()
+        let (config, note) = noting(config.clone()?, &self.certificates);
+        let config = QuicServerConfig::try_from(config).ok()?;
+        Some((Arc::new(config), note))
     }
 
     /// Whether what clients over QUIC send before the handshake is complete may be looked at.

@@ -12,6 +12,7 @@ mod support;
 
 mod client;
 mod early;
+mod handshake;
 mod relay;
 
 use std::sync::Arc;
