@@ -321,7 +321,7 @@ fn remarks(balancer: &LoadBalancer) -> String {
             let place = node.zone.as_ref().unwrap_or(&node.address);
             let groups = node.unhealthy_target_groups.join(", ");
             let used = if node.in_use {
-                "; so are all others"
+                "; it stays in use, for no node is healthy"
             } else {
                 ""
             };
@@ -571,6 +571,17 @@ i-2     10.0.0.7:80  -     1       OutOfService  0          -           ELB: Ins
             remarks(&balancer),
             "web: traffic is kept away from 1a for 1h 30m (gray)\n\
              web: node 1c is unhealthy: too few healthy targets in site\n"
+        );
+        let only: LoadBalancer = serde_json::from_str(
+            r#"{ "name": "web", "addresses": [], "open_connections": 0, "nodes": [
+                 { "address": "0.0.0.0", "in_use": true, "state": "unhealthy",
+                   "unhealthy_target_groups": ["site"] }] }"#,
+        )
+        .unwrap();
+        assert_eq!(
+            remarks(&only),
+            "web: node 0.0.0.0 is unhealthy: too few healthy targets in site; it stays in use, for no \
+             node is healthy\n"
         );
     }
 }
