@@ -103,20 +103,8 @@ fn listener_of(
     };
     let introduced = listener.proxy_protocol.as_ref();
     let introduced = introduced.map(|settings| proxy_protocol::validate(settings, path, report));
-    let mut rules = Vec::with_capacity(listener.rule.len());
-    let mut priorities = BTreeMap::new();
-    let path = path.key("rule");
-    for (index, document) in listener.rule.iter().enumerate() {
-        let path = path.index(index);
-        if let Some(first) = priorities.insert(document.priority, index) {
-            let message = format!("rule[{first}] has priority {}, too", document.priority);
-            let help = "each rule has a priority of its own; the lowest is tried first";
-            report.refuse(path.key("priority"), message, help);
-        }
-        rules.extend(rule::validate(
-            document, listener, user, &path, groups, report,
-        ));
-    }
+    let rules = rule::validate(listener, user, &path.key("rule"), groups, report);
+    let rules = rules.into_iter().map(|(_, rule)| rule).collect();
     // Fails only for equal priorities, which have been reported.
     let rules = RuleTable::new(rules, default?).ok()?;
     Some(ValidListener {

@@ -1,6 +1,5 @@
 //! Listeners that forward connections whole: what they may say, which is less.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::acme::Orders;
@@ -94,19 +93,10 @@ fn by_name(
     report: &mut Report<'_>,
 ) -> Vec<Rule<ValidAction>> {
     let path = path.key("rule");
-    let mut priorities = BTreeMap::new();
-    let mut rules = Vec::with_capacity(listener.rule.len());
-    for (index, document) in listener.rule.iter().enumerate() {
+    let checked = rule::validate(listener, user, &path, groups, report);
+    let mut rules = Vec::with_capacity(checked.len());
+    for (index, rule) in checked {
         let path = path.index(index);
-        if let Some(first) = priorities.insert(document.priority, index) {
-            let message = format!("rule[{first}] has priority {}, too", document.priority);
-            let help = "each rule has a priority of its own; the lowest is tried first";
-            report.refuse(path.key("priority"), message, help);
-        }
-        let rule = rule::validate(document, listener, user, &path, groups, report);
-        let Some(rule) = rule else {
-            continue;
-        };
         let is_name = |condition: &Condition| matches!(condition, Condition::HostHeader(_));
         if !rule.conditions().iter().all(is_name) || rule.transforms().is_some() {
             let message = "only the name that a client asks for is seen of a TLS connection";

@@ -1,5 +1,7 @@
 //! Rules: their conditions through the constructors of `routing`, each value at its own place.
 
+use std::collections::BTreeMap;
+
 use super::action::{self, Actions};
 use super::groups::{Groups, User};
 use super::range::QUOTA;
@@ -15,8 +17,30 @@ use crate::routing::{
 
 type ValidRule = crate::routing::Rule<ValidAction>;
 
-/// Checks one rule.
+/// Checks the rules of a listener: those that are right, each with its index.
 pub(super) fn validate(
+    listener: &Listener,
+    user: &User,
+    path: &Path<'_>,
+    groups: &mut Groups<'_>,
+    report: &mut Report<'_>,
+) -> Vec<(usize, ValidRule)> {
+    let mut priorities = BTreeMap::new();
+    let mut rules = Vec::with_capacity(listener.rule.len());
+    for (index, document) in listener.rule.iter().enumerate() {
+        let path = path.index(index);
+        if let Some(first) = priorities.insert(document.priority, index) {
+            let message = format!("rule[{first}] has priority {}, too", document.priority);
+            let help = "each rule has a priority of its own; the lowest is tried first";
+            report.refuse(path.key("priority"), message, help);
+        }
+        let rule = one(document, listener, user, &path, groups, report);
+        rules.extend(rule.map(|rule| (index, rule)));
+    }
+    rules
+}
+
+fn one(
     rule: &Rule,
     listener: &Listener,
     user: &User,
