@@ -19,6 +19,7 @@ mod query;
 mod xml;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -32,6 +33,7 @@ use crate::snapshot::Shared;
 
 pub use error::ApiError;
 
+use arn::Arn;
 use catalogue::Catalogue;
 use place::Place;
 use query::Tree;
@@ -140,6 +142,18 @@ fn refused(error: &ReloadError) -> ApiError {
         ReloadError::ShuttingDown => ApiError::Unavailable,
         other => ApiError::InvalidConfigurationRequest(in_full(other)),
     }
+}
+
+/// What is noted of when something was made: seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or_default().as_secs()
+}
+
+/// The same as AWS writes it (ISO 8601).
+fn timestamp(seconds: u64) -> String {
+    let at = UNIX_EPOCH + Duration::from_secs(seconds);
+    humantime::format_rfc3339_seconds(at).to_string()
 }
 
 fn in_full(error: &dyn std::error::Error) -> String {

@@ -3,6 +3,7 @@
 //! One file for each kind of thing. In each, a request and an answer are types with AWS's names, so that they read
 //! like AWS's reference, and an operation is a function from one to the other.
 
+mod load_balancers;
 mod page;
 mod tags;
 mod target_groups;
@@ -25,15 +26,25 @@ pub(super) const NAMESPACE: &str = "http://elasticloadbalancing.amazonaws.com/do
 pub(super) async fn answer(call: &Call, action: &str, parameters: Tree) -> Result<Value, ApiError> {
     match action {
         "AddTags" => written(tags::add(call, parameters.take()?).await?),
+        "CreateLoadBalancer" => written(load_balancers::create(call, parameters.take()?).await?),
         "CreateTargetGroup" => written(target_groups::create(call, parameters).await?),
+        "DeleteLoadBalancer" => written(load_balancers::delete(call, parameters.take()?).await?),
         "DeleteTargetGroup" => written(target_groups::delete(call, parameters.take()?).await?),
         "DeregisterTargets" => written(targets::deregister(call, parameters.take()?).await?),
+        "DescribeLoadBalancers" => written(load_balancers::describe(call, parameters.take()?)?),
         "DescribeTags" => written(tags::describe(call, parameters.take()?)?),
         "DescribeTargetGroups" => written(target_groups::describe(call, parameters.take()?)?),
         "DescribeTargetHealth" => written(target_health::describe(call, parameters.take()?)?),
         "ModifyTargetGroup" => written(target_groups::modify(call, parameters).await?),
         "RegisterTargets" => written(targets::register(call, parameters.take()?).await?),
         "RemoveTags" => written(tags::remove(call, parameters.take()?).await?),
+        "SetIpAddressType" => {
+            written(load_balancers::set_ip_address_type(call, parameters.take()?).await?)
+        }
+        "SetSecurityGroups" => {
+            written(load_balancers::set_security_groups(call, parameters.take()?).await?)
+        }
+        "SetSubnets" => written(load_balancers::set_subnets(call, parameters.take()?).await?),
         _ => Err(ApiError::InvalidAction {
             action: action.to_owned(),
             version: VERSION.to_owned(),

@@ -102,6 +102,38 @@ pub struct LoadBalancer {
     pub limits: Limits,
 }
 
+impl LoadBalancer {
+    /// One of that name with all defaults, without listeners.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind: LoadBalancerType::default(),
+            scheme: Scheme::default(),
+            security_groups: Vec::new(),
+            nodes: Vec::new(),
+            listener: Vec::new(),
+            idle_timeout: default::idle_timeout(),
+            client_keep_alive: default::client_keep_alive(),
+            header_timeout: default::header_timeout(),
+            tls_handshake_timeout: default::tls_handshake_timeout(),
+            x_forwarded_for: ForwardedFor::default(),
+            x_forwarded_for_client_port: false,
+            trusted_proxies: None,
+            forwarded: Forwarded::default(),
+            preserve_host: false,
+            drop_invalid_header_fields: false,
+            normalize_path: NormalizePath::default(),
+            http2: default::yes(),
+            cross_zone: None,
+            x_amzn_tls_version_and_cipher_suite: false,
+            desync_mitigation: DesyncMitigation::default(),
+            zonal_shift: false,
+            max_connections: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// What a path in an odd spelling becomes before it is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
