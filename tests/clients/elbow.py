@@ -33,6 +33,11 @@ class Elbow:
         """Whom clients have to trust."""
         return self.folder / "elbow-ca" / "ca.pem"
 
+    @property
+    def admin(self) -> str:
+        """Its admin address."""
+        return f"127.0.0.1:{self._admin}"
+
     def tls(self, alpn: list[str] | None = None) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=self.authority)
         if alpn:
@@ -44,7 +49,7 @@ class Elbow:
         certificates = f'certificates = [{{ certificate = "{HOST}.pem", private_key = "{HOST}.key" }}]'
         (self.folder / "elbow.toml").write_text(
             'ranges = "relaxed"\n'
-            f'admin = {{ address = "127.0.0.1:{self._admin}" }}\n'
+            f'admin = {{ address = "{self.admin}" }}\n'
             'access_log = { path = "access.log", format = "json" }\n' + text.replace("TLS", certificates)
         )
 
@@ -63,7 +68,7 @@ class Elbow:
         raise RuntimeError(f"elbow does not start: {(self.folder / 'elbow.log').read_text()}")
 
     def reload(self) -> None:
-        self._run("reload", "--admin", f"127.0.0.1:{self._admin}")
+        self._run("reload", "--admin", self.admin)
 
     def stop(self) -> None:
         if self._process:
