@@ -235,8 +235,8 @@ async fn a_client_that_takes_its_requests_back_has_no_more_under_way_than_anothe
     drop(attacker);
 }
 
-#[tokio::test]
-async fn a_response_that_the_client_does_not_take_is_given_up_in_http_3() {
+/// A site whose pages are of 8 MB, and which waits a second for a client to take one.
+async fn impatient_site() -> (Target, Elbow, Certificates) {
     let target = Target::saying(&"x".repeat(8_000_000)).await;
     let certificates = Certificates::new();
     let site = certificates.make("site", &["site.test"]);
@@ -247,6 +247,12 @@ async fn a_response_that_the_client_does_not_take_is_given_up_in_http_3() {
         1,
     );
     let elbow = Elbow::start(&text).await;
+    (target, elbow, certificates)
+}
+
+#[tokio::test]
+async fn a_response_that_the_client_does_not_take_is_given_up_in_http_3() {
+    let (_target, elbow, certificates) = impatient_site().await;
     let mut client = Http3Client::connect(elbow.address(), &certificates).await;
     let waiting = client.begin(Request::get("https://site.test/")).await;
     let counter = "elbow_errors_total{reason=\"ClientTimeout\"}";
@@ -254,4 +260,24 @@ async fn a_response_that_the_client_does_not_take_is_given_up_in_http_3() {
     assert!(waiting.read().await.is_none(), "it is not taken for whole");
     let response = client.ask(Request::get("https://site.test/"), b"").await;
     assert_eq!(response.body.len(), 8_000_000, "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_client_that_takes_none_of_many_responses_is_sent_away_in_http_3() {
+    let (_target, elbow, certificates) = impatient_site().await;
+    let (endpoint, quic) = Http3Client::quic(elbow.address(), &certificates).await;
+    let mut client = Http3Client::over(endpoint, quic.clone()).await;
+    let mut waiting = Vec::new();
+    for _ in 0..17 {
+        let request = Request::get("https://site.test/");
+        waiting.push(client.begin(request).await);
+    }
+    let quinn::ConnectionError::ApplicationClosed(close) = soon(quic.closed()).await else {
+        panic!("the connection ended in another way");
+    };
+    let excessive = Code::H3_EXCESSIVE_LOAD.value();
+    assert_eq!(close.error_code.into_inner(), excessive);
+    let counter = "elbow_errors_total{reason=\"Http3WindowStall\"}";
+    elbow.expect_metric(counter, 1.0).await;
+    elbow.expect_metric("elbow_active_connections", 0.0).await;
 }

@@ -188,6 +188,22 @@ impl Census {
     }
 }
 
+/// How many responses a client did not go on taking, on a connection of which nothing else is counted.
+#[derive(Debug)]
+pub(in crate::proxy) struct Stalls(Debt);
+
+impl Stalls {
+    pub(in crate::proxy) fn new() -> Self {
+        Self(Debt::new(Instant::now()))
+    }
+
+    /// Adds one; whether they are too many.
+    pub(in crate::proxy) fn add(&mut self) -> bool {
+        let limit = Flood::WindowStall.limit();
+        self.0.add(&limit, Instant::now(), 0, 0)
+    }
+}
+
 /// How a request on a stream ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fate {

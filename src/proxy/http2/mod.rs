@@ -13,6 +13,7 @@ mod serve;
 mod stream;
 mod targets;
 
+pub(super) use census::Stalls;
 pub(super) use flood::FloodLog;
 pub(super) use io::PREFACE;
 pub(super) use stream::{Inbound, NoHead, Outbound, Stream};

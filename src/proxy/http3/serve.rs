@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h3::server::{Connection, RequestResolver};
 use http::{Method, header};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::error;
 
@@ -15,12 +15,16 @@ use super::{Handshake, Stream};
 use crate::http1::Version;
 use crate::net::Drain;
 use crate::proxy::client::{Arrival, Client, Stay};
+use crate::proxy::http2::Stalls;
 use crate::proxy::mapped::{Spoken, request_head};
 use crate::proxy::wire::Wire;
 use crate::proxy::{Ends, Proxy, View};
 use crate::snapshot::EntranceKey;
 
 type Quic = h3_quinn::Connection;
+
+/// H3_EXCESSIVE_LOAD (RFC 9114 section 8.1).
+const EXCESSIVE_LOAD: quinn::VarInt = quinn::VarInt::from_u32(0x107);
 
 /// How long a client may take to fetch the last responses and go, once all is said.
 const PARTING: Duration = Duration::from_secs(2);
@@ -56,6 +60,7 @@ impl Proxy {
             view,
             handshake,
             requests: JoinSet::new(),
+            stalls: Stalls::new(),
             parting: false,
             rests_since: Instant::now(),
         };
@@ -70,8 +75,10 @@ struct Session {
     stay: Stay,
     view: View,
     handshake: Handshake,
-    /// One task a request: a panic ends it alone. Dropping the session ends them all.
-    requests: JoinSet<()>,
+    /// One task a request: a panic ends it alone. Dropping the session ends them all. Each tells whether the
+    /// client did not go on taking the response.
+    requests: JoinSet<bool>,
+    stalls: Stalls,
     /// Whether the client has been told to send no more requests.
     parting: bool,
     /// When the last request ended, or the connection began.
@@ -93,9 +100,8 @@ impl Session {
                     Ok(None) | Err(_) => break,
                 },
                 Some(outcome) = self.requests.join_next(), if !self.requests.is_empty() => {
-                    if outcome.is_err_and(|error| error.is_panic()) {
-                        self.view.entrance.metrics.error("Panicked");
-                        error!("a request ended in a panic; all others go on. Please report it");
+                    if self.is_flooded_by(outcome) {
+                        return self.fend_off(quic).await;
                     }
                     self.rest(timer.as_mut());
                 }
@@ -116,7 +122,11 @@ impl Session {
                 }
             }
         }
-        while self.requests.join_next().await.is_some() {}
+        while let Some(outcome) = self.requests.join_next().await {
+            if self.is_flooded_by(outcome) {
+                return self.fend_off(quic).await;
+            }
+        }
         if self.parting {
             // Closing throws away what the client has not acknowledged yet.
             let _ = timeout(PARTING, quic.closed()).await;
@@ -136,7 +146,7 @@ impl Session {
             let attributes = &entrance.load_balancer.attributes;
             let resolved = timeout(attributes.header_timeout, request.resolve_request()).await;
             let Ok(Ok((request, stream))) = resolved else {
-                return;
+                return false;
             };
             let early = handshake.admit(request.method(), &entrance.metrics).await;
             let mut stream = Stream::accepted(stream);
@@ -161,7 +171,30 @@ impl Session {
             proxy
                 .handle_stream(&mut client, &entrance, &ends, head, arrival)
                 .await;
+            client.stalled
         }));
+    }
+
+    /// Notes how a request has ended; whether that was one too many that the client did not take the
+    /// response of. A client that has vanished takes nothing either: that is for QUIC to notice.
+    fn is_flooded_by(&mut self, outcome: Result<bool, JoinError>) -> bool {
+        match outcome {
+            Ok(stalled) => stalled && self.stalls.add(),
+            Err(error) if error.is_panic() => {
+                self.view.entrance.metrics.error("Panicked");
+                error!("a request ended in a panic; all others go on. Please report it");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// Sends the client away. Its requests see their streams end, and end, too.
+    async fn fend_off(mut self, quic: &quinn::Connection) {
+        self.view.entrance.metrics.error("Http3WindowStall");
+        quic.close(EXCESSIVE_LOAD, b"responses are not taken");
+        let ended = async { while self.requests.join_next().await.is_some() {} };
+        let _ = timeout(PARTING, ended).await;
     }
 
     /// Tells the client to send no more requests; those that are open go on.
