@@ -125,6 +125,13 @@ impl Client {
         }
     }
 
+    /// Goes on with another stream of the same connection.
+    pub(super) fn renew(&mut self, wire: Wire) {
+        self.wire = wire;
+        self.stalled = false;
+        self.carried = Vec::new();
+    }
+
     /// Gives up the connection, to be read in another way.
     pub(super) fn into_wire(self) -> (Wire, Stay) {
         (self.wire, self.stay)

@@ -11,7 +11,6 @@ use h2::ext::Protocol;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream};
 use http::Request;
-use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use tracing::error;
 
@@ -19,12 +18,14 @@ use super::Stream;
 use super::census::Fate;
 use super::flood::Flood;
 use super::io::Watched;
+use super::tasks::{Panicked, Seat, Tasks};
 use crate::config::Attributes;
 use crate::http1::Version;
 use crate::proxy::client::{Arrival, Client, Stay};
 use crate::proxy::mapped::{Spoken, request_head};
 use crate::proxy::wire::Wire;
 use crate::proxy::{Ends, Proxy, View};
+use crate::snapshot::Entrance;
 
 /// How many requests a client may have in flight on one connection (ALB's number).
 const STREAMS: u32 = 128;
@@ -65,12 +66,48 @@ impl Proxy {
             stay,
             view,
             watched,
-            streams: JoinSet::new(),
+            tasks: Tasks::new(),
             served: 0,
             parting: false,
             rests_since: Instant::now(),
         };
         session.run(connection).await;
+    }
+
+    /// Serves one stream after the other, each as `client`, whose wire it becomes.
+    async fn serve_streams(
+        self: Arc<Self>,
+        ends: Arc<Ends>,
+        mut client: Client,
+        seat: Seat<Accepted>,
+    ) {
+        while let Some(accepted) = seat.next(&mut client.vigil).await {
+            let Accepted {
+                request,
+                respond,
+                entrance,
+                arrival,
+            } = accepted;
+            let protocol = request.extensions().get::<Protocol>();
+            let spoken = Spoken {
+                version: Version::Http2,
+                protocol: protocol.map(Protocol::as_str),
+                ended: request.body().is_end_stream(),
+                early: false,
+            };
+            let limits = &entrance.load_balancer.attributes.limits;
+            let head = request_head(&request, spoken, limits);
+            let stream = Stream::accepted(request.into_body(), respond);
+            client.renew(Wire::Http2(stream));
+            self.handle_stream(&mut client, &entrance, &ends, head, arrival)
+                .await;
+            let fate = Fate {
+                answered: client.is_answered(),
+                stalled: client.stalled,
+            };
+            client.renew(Wire::Http2(Stream::default()));
+            seat.done(fate);
+        }
     }
 }
 
@@ -99,6 +136,15 @@ async fn handshake(
     .await
 }
 
+/// A request whose head has come.
+struct Accepted {
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    /// As the snapshot has it that was current then.
+    entrance: Arc<Entrance>,
+    arrival: Arrival,
+}
+
 /// One connection.
 struct Session {
     proxy: Arc<Proxy>,
@@ -107,8 +153,8 @@ struct Session {
     view: View,
     /// What is under `h2`.
     watched: Watched,
-    /// One task a stream: a panic ends its request alone. Dropping the session ends them all.
-    streams: JoinSet<Fate>,
+    /// Those that serve its streams.
+    tasks: Tasks<Accepted>,
     /// How many requests have come.
     served: u32,
     /// Whether the client has been told to open no more streams.
@@ -124,8 +170,6 @@ struct Session {
 )]
 enum Event {
     Request(Request<RecvStream>, SendResponse<Bytes>),
-    /// A stream has ended.
-    Served(Result<Fate, JoinError>),
     /// The client has sent too much of something.
     Flood(Flood),
     /// The connection has served long enough, or is asked to end.
@@ -153,17 +197,13 @@ impl Session {
                         self.part(&mut connection, timer.as_mut());
                     }
                 }
-                Event::Served(outcome) => {
-                    self.ended(outcome);
-                    self.rest(timer.as_mut());
-                }
                 Event::Flood(flood) => return self.fend_off(flood, connection).await,
                 Event::Over => self.part(&mut connection, timer.as_mut()),
                 // It would not take a GOAWAY either.
                 Event::Time if self.watched.census().is_stuck(attributes.idle_timeout) => {
                     return self.note(Flood::WindowStall);
                 }
-                Event::Time if !self.streams.is_empty() => {
+                Event::Time if !self.tasks.are_idle() => {
                     timer
                         .as_mut()
                         .reset(Instant::now() + attributes.idle_timeout);
@@ -194,6 +234,10 @@ impl Session {
         mut timer: Pin<&mut Sleep>,
     ) -> Event {
         poll_fn(|cx| {
+            while let Poll::Ready(outcome) = self.tasks.poll_ended(cx) {
+                self.ended(outcome);
+                self.rest(timer.as_mut());
+            }
             let accepted = connection.poll_accept(cx);
             if let Some(flood) = self.watched.census().found() {
                 return Poll::Ready(Event::Flood(flood));
@@ -208,9 +252,6 @@ impl Session {
             if let Poll::Ready(Err(_)) = self.watched.poll_send(cx) {
                 return Poll::Ready(Event::End(None));
             }
-            if let Poll::Ready(Some(outcome)) = self.streams.poll_join_next(cx) {
-                return Poll::Ready(Event::Served(outcome));
-            }
             if !self.parting && over.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Event::Over);
             }
@@ -219,46 +260,32 @@ impl Session {
         .await
     }
 
-    /// Gives a request a task.
+    /// Gives a request to a task.
     fn serve(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         self.served += 1;
         self.proxy.refresh(&mut self.view);
-        let proxy = Arc::clone(&self.proxy);
-        let entrance = Arc::clone(&self.view.entrance);
-        let (ends, stay) = (Arc::clone(&self.ends), self.stay.clone());
-        let arrival = Arrival::now();
-        // Boxed: a task is moved about three times in its life, whole, with what it is given.
-        self.streams.spawn(Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let protocol = parts.extensions.get::<Protocol>().cloned();
-            let spoken = Spoken {
-                version: Version::Http2,
-                protocol: protocol.as_ref().map(Protocol::as_str),
-                ended: body.is_end_stream(),
-                early: false,
-            };
-            let limits = &entrance.load_balancer.attributes.limits;
-            let head = request_head(&Request::from_parts(parts, ()), spoken, limits);
-            let mut client = Client::new(Wire::Http2(Stream::accepted(body, respond)), stay);
-            proxy
-                .handle_stream(&mut client, &entrance, &ends, head, arrival)
-                .await;
-            Fate {
-                answered: client.is_answered(),
-                stalled: client.stalled,
-            }
-        }));
+        let accepted = Accepted {
+            request,
+            respond,
+            entrance: Arc::clone(&self.view.entrance),
+            arrival: Arrival::now(),
+        };
+        let (proxy, ends) = (&self.proxy, &self.ends);
+        // Boxed: a task is moved about three times when it is made, whole.
+        self.tasks.serve(accepted, |seat| {
+            let client = Client::new(Wire::Http2(Stream::default()), self.stay.clone());
+            Box::pin(Arc::clone(proxy).serve_streams(Arc::clone(ends), client, seat))
+        });
     }
 
     /// Notes how a stream has ended.
-    fn ended(&mut self, outcome: Result<Fate, JoinError>) {
+    fn ended(&mut self, outcome: Result<Fate, Panicked>) {
         match outcome {
             Ok(fate) => self.watched.census().served(fate),
-            Err(error) if error.is_panic() => {
+            Err(Panicked) => {
                 self.view.entrance.metrics.error("Panicked");
                 error!("a request ended in a panic; all others go on. Please report it");
             }
-            Err(_) => {}
         }
     }
 
@@ -285,7 +312,7 @@ impl Session {
 
     /// Notes that there may be no stream any more.
     fn rest(&mut self, timer: Pin<&mut Sleep>) {
-        if !self.streams.is_empty() {
+        if !self.tasks.are_idle() {
             return;
         }
         self.rests_since = Instant::now();
