@@ -118,8 +118,11 @@ fn or_dash(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 pub(super) fn quoted(out: &mut Vec<u8>, text: &[u8]) {
+    if text.is_empty() {
+        return out.extend_from_slice(b"\"-\" ");
+    }
     out.push(b'"');
-    or_dash(out, text);
+    text::escaped(out, text);
     out.extend_from_slice(b"\" ");
 }
 

@@ -79,12 +79,18 @@ impl Proxy {
         if request.head.expects_continue() && !upload.is_read() {
             Box::pin(client.tell_to_continue(record)).await?;
         }
-        let attempts = self.attempts(client, request, group, &mut upload, record);
+        // Made where it is awaited: it is large, and would be kept and moved twice otherwise.
         let outcome = match deadline(request) {
-            None => attempts.await,
-            Some(deadline) => timeout(deadline, Box::pin(attempts))
-                .await
-                .unwrap_or(Err(ProxyError::DeadlineExceeded)),
+            None => {
+                self.attempts(client, request, group, &mut upload, record)
+                    .await
+            }
+            Some(deadline) => {
+                let attempts = self.attempts(client, request, group, &mut upload, record);
+                timeout(deadline, Box::pin(attempts))
+                    .await
+                    .unwrap_or(Err(ProxyError::DeadlineExceeded))
+            }
         };
         record.received += upload.received();
         // An error's answer may keep the connection, too.

@@ -7,6 +7,9 @@ use memchr::memchr;
 
 use crate::http1::FieldName;
 
+/// Most heads have no more fields than this. The map's next size up is twice as large.
+const USUAL: usize = 12;
+
 /// The status in a response's first line.
 pub(in crate::proxy) fn status_of(head: &[u8]) -> Option<StatusCode> {
     let code = head.get(b"HTTP/1.1 ".len()..)?.get(..3)?;
@@ -18,7 +21,7 @@ pub(in crate::proxy) fn status_of(head: &[u8]) -> Option<StatusCode> {
 pub(in crate::proxy) fn field_map(text: &[u8]) -> HeaderMap {
     // One piece of memory for all values.
     let text = Bytes::copy_from_slice(text);
-    let mut map = HeaderMap::with_capacity(16);
+    let mut map = HeaderMap::with_capacity(USUAL);
     let mut start = 0;
     while let Some(length) = memchr(b'\n', &text[start..]) {
         let line = start..start + length;
@@ -59,15 +62,13 @@ pub(in crate::proxy) fn field_lines(map: &HeaderMap) -> Vec<u8> {
 /// Crumbs of one Cookie field, which HTTP/2 may split, in one (RFC 9113 section 8.2.3).
 pub(super) fn joined_cookies(map: &HeaderMap) -> Option<Bytes> {
     let mut crumbs = map.get_all(http::header::COOKIE).iter();
-    let first = crumbs.next()?;
+    let (first, second) = (crumbs.next()?, crumbs.next()?);
     let mut joined = BytesMut::from(first.as_bytes());
-    let mut several = false;
-    for crumb in crumbs {
+    for crumb in [second].into_iter().chain(crumbs) {
         joined.extend_from_slice(b"; ");
         joined.extend_from_slice(crumb.as_bytes());
-        several = true;
     }
-    several.then(|| joined.freeze())
+    Some(joined.freeze())
 }
 
 #[cfg(test)]

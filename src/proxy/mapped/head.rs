@@ -103,12 +103,12 @@ fn check<B>(
     limits: &Limits,
 ) -> Result<usize, (HeadError, usize)> {
     let fields = request.headers();
-    let lines = || {
-        fields
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len() + b": \r\n".len())
-    };
-    let all: usize = lines().sum();
+    let (mut all, mut longest) = (0, 0);
+    for (name, value) in fields {
+        let line = name.as_str().len() + value.len() + b": \r\n".len();
+        all += line;
+        longest = line.max(longest);
+    }
     let size = request.method().as_str().len() + target.len() + all;
     let contradicts = |host: &HeaderValue| {
         authority
@@ -116,7 +116,7 @@ fn check<B>(
     };
     let error = if target.len() > limits.request_line {
         HeadError::RequestLineTooLong
-    } else if lines().any(|line| line > limits.header) {
+    } else if longest > limits.header {
         HeadError::FieldTooLong
     } else if all > limits.headers {
         HeadError::FieldsTooLarge
