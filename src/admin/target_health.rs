@@ -7,10 +7,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::snapshot::{Group, Snapshot};
-use crate::target::{
-    HealthReason, InstanceState, Outcome, ProbeRecord, Target, TargetHealth, Zone,
-};
-use crate::target_group::AdministrativeOverride;
+use crate::target::{HealthReason, InstanceState, Outcome, ProbeRecord, Target};
+use crate::target_group::{AdministrativeOverride, Anomaly};
 
 use super::Context;
 use super::answer::{Refusal, listed};
@@ -185,9 +183,13 @@ fn describe(group: &Group, now: Instant) -> GroupHealth {
                 instance_health: (group.settings().classic).then(|| instance_health(target, now)),
                 slow_start: slow_start(group, target, now),
                 anomaly_detection: detects
-                    .then(|| anomaly(target))
-                    .filter(|_| target.state.health() == TargetHealth::Healthy),
-                administrative_override: administrative_override(target, shift.as_ref()),
+                    .then(|| Anomaly::of(target))
+                    .flatten()
+                    .as_ref()
+                    .map(anomaly),
+                administrative_override: OverrideDocument {
+                    state: AdministrativeOverride::of(target, shift.as_ref()).as_str(),
+                },
                 in_flight: target.state.in_flight(),
                 requests: target.state.requests(),
                 departing,
@@ -226,14 +228,11 @@ fn health(target: &Target, now: Instant) -> TargetHealthDocument {
 }
 
 fn instance_health(target: &Target, now: Instant) -> InstanceHealthDocument {
-    let health = target.state.describe(now);
-    let last = target.state.probes().pop();
-    let recovering = last.is_some_and(|probe| probe.outcome == Outcome::Pass);
     let InstanceState {
         state,
         reason_code,
         description,
-    } = InstanceState::of(health.state, health.reason.as_ref(), recovering);
+    } = InstanceState::at(target, now);
     InstanceHealthDocument {
         state,
         reason_code,
@@ -250,31 +249,14 @@ fn slow_start(group: &Group, target: &Target, now: Instant) -> Option<SlowStartD
     })
 }
 
-fn anomaly(target: &Target) -> AnomalyDocument {
-    let (conduct, percent) = (target.state.conduct(), target.state.part());
+fn anomaly(found: &Anomaly) -> AnomalyDocument {
     let rounded = |number: f64, digits: f64| (number * digits).round() / digits;
     AnomalyDocument {
-        result: if conduct.anomalous {
-            "anomalous"
-        } else {
-            "normal"
-        },
-        mitigation_in_effect: if percent < 100 { "yes" } else { "no" },
-        score: rounded(conduct.score, 10.0),
-        failure_rate: rounded(conduct.failure_rate(), 1000.0),
-        percent,
-    }
-}
-
-fn administrative_override(
-    target: &Target,
-    shift: Option<&(Zone, AdministrativeOverride)>,
-) -> OverrideDocument {
-    let state = shift.filter(|(zone, _)| target.zone.as_ref() == Some(zone));
-    OverrideDocument {
-        state: state
-            .map_or(AdministrativeOverride::None, |(_, state)| *state)
-            .as_str(),
+        result: found.result(),
+        mitigation_in_effect: found.mitigation_in_effect(),
+        score: rounded(found.conduct.score, 10.0),
+        failure_rate: rounded(found.conduct.failure_rate(), 1000.0),
+        percent: found.part,
     }
 }
 

@@ -12,10 +12,13 @@
 
 mod arn;
 mod catalogue;
-pub mod elbv2;
+mod elb;
+mod elbv2;
 mod error;
 mod place;
 mod query;
+mod service;
+mod sts;
 mod xml;
 
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::config::Inventory;
@@ -37,6 +42,7 @@ use arn::Arn;
 use catalogue::Catalogue;
 use place::Place;
 use query::Tree;
+use service::Service;
 
 /// Answers requests. Clones answer for the same daemon.
 #[derive(Clone, Debug)]
@@ -74,14 +80,15 @@ impl Api {
             api: self.clone(),
             place: Place::of(headers),
         };
-        let (status, document) = match call.answer(form).await {
+        let (service, answer) = call.answer(form).await;
+        let (status, document) = match answer {
             Ok((action, result)) => (
                 StatusCode::OK,
-                xml::result(elbv2::NAMESPACE, &action, &result, &request),
+                xml::result(service.namespace(), &action, &result, &request),
             ),
             Err(error) => (
                 error.status(),
-                xml::error(elbv2::NAMESPACE, &error, &request),
+                xml::error(service.namespace(), &error, &request),
             ),
         };
         let kind = (CONTENT_TYPE, HeaderValue::from_static("text/xml"));
@@ -90,17 +97,24 @@ impl Api {
 }
 
 impl Call {
-    async fn answer(&self, form: &[u8]) -> Result<(String, serde_json::Value), ApiError> {
-        let parameters = Tree::read(form)?;
+    /// Whose words the answer is in, and what it says: to which action what.
+    async fn answer(&self, form: &[u8]) -> (Service, Result<(String, Value), ApiError>) {
+        let parameters = match Tree::read(form) {
+            Ok(parameters) => parameters,
+            Err(error) => return (Service::default(), Err(error)),
+        };
         let text = |name: &str| parameters.text(name).unwrap_or_default().to_owned();
         let (action, version) = (text("Action"), text("Version"));
-        match version.as_str() {
-            elbv2::VERSION => {
-                let result = elbv2::answer(self, &action, parameters).await?;
-                Ok((action, result))
-            }
-            _ => Err(ApiError::InvalidAction { action, version }),
-        }
+        let Some(service) = Service::of(&version) else {
+            let unknown = ApiError::InvalidAction { action, version };
+            return (Service::default(), Err(unknown));
+        };
+        let result = match service {
+            Service::Elbv2 => elbv2::answer(self, &action, parameters).await,
+            Service::Elb => elb::answer(self, &action, parameters).await,
+            Service::Sts => sts::answer(self, &action),
+        };
+        (service, result.map(|result| (action, result)))
     }
 
     /// What is in force.
@@ -126,6 +140,11 @@ impl Call {
             Err(error) => Err(refused(&error)),
         }
     }
+}
+
+/// An operation's answer as a value.
+fn written(answer: impl Serialize) -> Result<Value, ApiError> {
+    serde_json::to_value(answer).map_err(|error| ApiError::Internal(error.to_string()))
 }
 
 /// What the checks of a configuration find is the caller's mistake; the rest is not.

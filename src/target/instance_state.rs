@@ -1,7 +1,9 @@
 //! A target's health in the words of the Classic load balancer (AWS: `DescribeInstanceHealth` of the
 //! 2012 API): three states, whose fault it is, and a sentence.
 
-use super::{HealthReason, InvalidState, TargetHealth};
+use tokio::time::Instant;
+
+use super::{HealthReason, InvalidState, Outcome, Target, TargetHealth};
 
 /// What `DescribeInstanceHealth` says of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,14 @@ pub struct InstanceState {
 const NOT_APPLICABLE: &str = "N/A";
 
 impl InstanceState {
+    /// Of a target, at `now`.
+    pub fn at(target: &Target, now: Instant) -> Self {
+        let health = target.state.describe(now);
+        let last = target.state.probes().pop();
+        let recovering = last.is_some_and(|probe| probe.outcome == Outcome::Pass);
+        Self::of(health.state, health.reason.as_ref(), recovering)
+    }
+
     /// Of a target with this health; `recovering` says that its last probe passed.
     pub fn of(health: TargetHealth, reason: Option<&HealthReason>, recovering: bool) -> Self {
         use HealthReason as R;

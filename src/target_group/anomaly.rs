@@ -24,7 +24,7 @@
 
 use std::time::Duration;
 
-use crate::target::Conduct;
+use crate::target::{Conduct, Target, TargetHealth};
 
 /// From one evaluation to the next.
 pub const PERIOD: Duration = Duration::from_secs(5);
@@ -45,6 +45,42 @@ const HYSTERESIS: f64 = 0.5;
 const LEAST_PART: u32 = 5;
 const RECOVERY: u32 = 5;
 const WHOLE: u32 = 100;
+
+/// What was found of one target (ALB: AnomalyDetection).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Anomaly {
+    /// How it has treated requests of late.
+    pub conduct: Conduct,
+    /// What it takes of its weight, in hundredths.
+    pub part: u32,
+}
+
+impl Anomaly {
+    /// Of a target of a group that has enough others to compare it with; none of one that is not healthy.
+    pub fn of(target: &Target) -> Option<Self> {
+        let state = &target.state;
+        (state.health() == TargetHealth::Healthy).then(|| Self {
+            conduct: state.conduct(),
+            part: state.part(),
+        })
+    }
+
+    /// ALB's word for what was found.
+    pub const fn result(&self) -> &'static str {
+        match self.conduct.anomalous {
+            true => "anomalous",
+            false => "normal",
+        }
+    }
+
+    /// ALB's word for whether something is done about it.
+    pub const fn mitigation_in_effect(&self) -> &'static str {
+        match self.part < WHOLE {
+            true => "yes",
+            false => "no",
+        }
+    }
+}
 
 /// Judges the healthy targets of a group: notes score and verdict in each.
 pub(super) fn judge(targets: &mut [Conduct]) {

@@ -41,7 +41,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-pub use anomaly::PERIOD as ANOMALY_PERIOD;
+pub use anomaly::{Anomaly, PERIOD as ANOMALY_PERIOD};
 pub use bequest::GroupBequest;
 pub use failover::{Failover, Minimum, Standing};
 pub use health_check::{HealthCheck, ProbeProtocol};

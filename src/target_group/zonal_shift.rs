@@ -10,7 +10,7 @@
 
 use tokio::time::Instant;
 
-use crate::target::Zone;
+use crate::target::{Target, Zone};
 
 /// Traffic is kept away from a zone until a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +35,30 @@ pub enum AdministrativeOverride {
 }
 
 impl AdministrativeOverride {
+    /// What a shift, the zone and what it means there, means for one target.
+    pub fn of(target: &Target, shift: Option<&(Zone, Self)>) -> Self {
+        let shift = shift.filter(|(zone, _)| target.zone.as_ref() == Some(zone));
+        shift.map_or(Self::None, |(_, state)| *state)
+    }
+
+    /// ALB's reason code for it.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::None => "AdministrativeOverride.NoOverride",
+            Self::ZonalShiftActive => "AdministrativeOverride.ZonalShiftActive",
+            Self::ZonalShiftDelegatedToDns => "AdministrativeOverride.ZonalShiftDelegatedToDns",
+        }
+    }
+
+    /// The same in a sentence.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::None => "No override is currently active on target",
+            Self::ZonalShiftActive => "Zonal shift is currently active on target",
+            Self::ZonalShiftDelegatedToDns => "Zonal shift of the target's zone is left to DNS",
+        }
+    }
+
     /// ALB's word for it.
     pub const fn as_str(self) -> &'static str {
         match self {

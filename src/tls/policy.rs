@@ -19,6 +19,7 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup, aws_lc_rs};
 use rustls::{SupportedCipherSuite, SupportedProtocolVersion, version};
 
+use super::cipher::{openssl_name, version_name};
 use aws_lc_rs::{cipher_suite as suite, kx_group as group};
 
 /// A security policy.
@@ -204,6 +205,23 @@ impl Policy {
         })
     }
 
+    /// Every policy that is honoured, wholly or in part.
+    pub fn all() -> impl Iterator<Item = Self> {
+        POLICIES.iter().map(Self)
+    }
+
+    /// OpenSSL's names of the versions that are served, the newest first.
+    pub fn served_versions(&self) -> Vec<&'static str> {
+        let versions = self.versions().into_iter();
+        versions.map(|it| version_name(it.version)).collect()
+    }
+
+    /// OpenSSL's names of the ciphers that are served, in the order in which they are preferred.
+    pub fn served_ciphers(&self) -> Vec<&'static str> {
+        let suites = &self.provider().cipher_suites;
+        suites.iter().map(|it| openssl_name(it.suite())).collect()
+    }
+
     /// AWS's name of it.
     pub fn name(&self) -> String {
         format!("{PREFIX}{}", self.0.name)
@@ -319,6 +337,17 @@ mod tests {
                 "FS-1-2-Res-2020-10",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_served_of_a_policy_has_openssls_names() {
+        let policy = Policy::named("ELBSecurityPolicy-2016-08").unwrap();
+        assert_eq!(policy.served_versions(), ["TLSv1.2"]);
+        assert_eq!(policy.served_ciphers()[0], "ECDHE-ECDSA-AES128-GCM-SHA256");
+        for policy in Policy::all() {
+            assert!(!policy.served_ciphers().contains(&"-"), "{policy:?}");
+            assert!(!policy.served_versions().contains(&"-"), "{policy:?}");
+        }
     }
 
     #[test]

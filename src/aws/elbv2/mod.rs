@@ -3,18 +3,20 @@
 //! One file for each kind of thing. In each, a request and an answer are types with AWS's names, so that they read
 //! like AWS's reference, and an operation is a function from one to the other.
 
-mod load_balancers;
-mod page;
-mod tags;
-mod target_groups;
+mod limits;
+pub(super) mod load_balancers;
+pub(super) mod page;
+pub(super) mod tags;
+mod target_group_attributes;
+pub(super) mod target_groups;
 mod target_health;
-mod targets;
+pub(super) mod targets;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use super::query::Tree;
-use super::{ApiError, Call};
+use super::{ApiError, Call, written};
 
 /// What `Version` says.
 pub(super) const VERSION: &str = "2015-12-01";
@@ -31,11 +33,21 @@ pub(super) async fn answer(call: &Call, action: &str, parameters: Tree) -> Resul
         "DeleteLoadBalancer" => written(load_balancers::delete(call, parameters.take()?).await?),
         "DeleteTargetGroup" => written(target_groups::delete(call, parameters.take()?).await?),
         "DeregisterTargets" => written(targets::deregister(call, parameters.take()?).await?),
+        "DescribeAccountLimits" => written(limits::of_the_account(parameters.take()?)?),
+        "DescribeCapacityReservation" => written(limits::reserved(call, &parameters.take()?)?),
         "DescribeLoadBalancers" => written(load_balancers::describe(call, parameters.take()?)?),
+        "DescribeSSLPolicies" => written(limits::ssl_policies(parameters.take()?)?),
         "DescribeTags" => written(tags::describe(call, parameters.take()?)?),
+        "DescribeTargetGroupAttributes" => {
+            written(target_group_attributes::describe(call, parameters.take()?)?)
+        }
         "DescribeTargetGroups" => written(target_groups::describe(call, parameters.take()?)?),
         "DescribeTargetHealth" => written(target_health::describe(call, parameters.take()?)?),
+        "ModifyCapacityReservation" => written(limits::reserve(call, &parameters.take()?)?),
         "ModifyTargetGroup" => written(target_groups::modify(call, parameters).await?),
+        "ModifyTargetGroupAttributes" => {
+            written(target_group_attributes::modify(call, parameters.take()?).await?)
+        }
         "RegisterTargets" => written(targets::register(call, parameters.take()?).await?),
         "RemoveTags" => written(tags::remove(call, parameters.take()?).await?),
         "SetIpAddressType" => {
@@ -55,7 +67,3 @@ pub(super) async fn answer(call: &Call, action: &str, parameters: Tree) -> Resul
 /// An operation's answer that says nothing.
 #[derive(Debug, Serialize)]
 struct Done {}
-
-fn written(answer: impl Serialize) -> Result<Value, ApiError> {
-    serde_json::to_value(answer).map_err(|error| ApiError::Internal(error.to_string()))
-}

@@ -9,21 +9,24 @@ const LONGEST: u32 = 400;
 
 /// Which page is wanted. Beside the other parameters: `#[serde(flatten)]` would make all of them text.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Page {
+pub(in crate::aws) struct Page {
     /// How many at most.
-    pub(super) size: Option<u32>,
+    pub(in crate::aws) size: Option<u32>,
     /// Where the page before has ended.
-    pub(super) marker: Option<String>,
+    pub(in crate::aws) marker: Option<String>,
 }
 
 impl Page {
     /// `PageSize` and `Marker`, as they were asked for.
-    pub(super) fn of(size: Option<u32>, marker: Option<String>) -> Self {
+    pub(in crate::aws) fn of(size: Option<u32>, marker: Option<String>) -> Self {
         Self { size, marker }
     }
 
     /// The page, and where the next one begins.
-    pub(super) fn cut<T>(self, mut all: Vec<T>) -> Result<(Vec<T>, Option<String>), ApiError> {
+    pub(in crate::aws) fn cut<T>(
+        self,
+        mut all: Vec<T>,
+    ) -> Result<(Vec<T>, Option<String>), ApiError> {
         let size = self.size.unwrap_or(LONGEST);
         if !(1..=LONGEST).contains(&size) {
             let message = format!("PageSize must be 1 to {LONGEST}, not {size}");

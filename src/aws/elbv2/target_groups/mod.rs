@@ -15,6 +15,8 @@ use crate::config::Inventory;
 use crate::config::document::TargetGroup;
 use crate::config::inventory::{Id, Made};
 
+pub(in crate::aws) use description::seconds;
+pub(super) use description::speaks_http;
 use description::{TargetGroupDescription, described, forwards, users};
 use request::{CreateTargetGroup, HealthCheckSettings, notes};
 
