@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::targets::TargetDescription;
 use crate::aws::catalogue::Catalogue;
 use crate::aws::{ApiError, Call};
+use crate::config::document::TargetGroup;
 use crate::snapshot::Group;
 use crate::target::{HealthReason, Target, TargetHealth};
 use crate::target_group::{AdministrativeOverride, Anomaly};
@@ -100,6 +101,9 @@ pub(super) fn describe(
                 reason: state.reason(),
                 description: state.description(),
             });
+            if registered_in_all_zones(entry.document, &description.target) {
+                description.target.availability_zone = Some("all".to_owned());
+            }
             descriptions.push(description);
         }
     }
@@ -129,6 +133,13 @@ pub(super) fn describe(
     Ok(TargetHealths {
         target_health_descriptions: answers.collect(),
     })
+}
+
+/// As it was registered: for all that runs, the zone "all" is none.
+fn registered_in_all_zones(group: &TargetGroup, described: &TargetDescription) -> bool {
+    let mut targets = group.targets.iter();
+    described.availability_zone.is_none()
+        && targets.any(|it| it.zone.as_deref() == Some("all") && described.is(it, 0))
 }
 
 fn not_registered(target: TargetDescription) -> TargetHealthDescription {

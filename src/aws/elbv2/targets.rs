@@ -62,7 +62,7 @@ impl TargetDescription {
     }
 
     /// Whether the document says it so.
-    fn is(&self, target: &Target, default_port: u16) -> bool {
+    pub(super) fn is(&self, target: &Target, default_port: u16) -> bool {
         let (host, port) = target
             .address
             .rsplit_once(':')
@@ -221,7 +221,7 @@ pub(in crate::aws) fn take(
     match group.document.targets.iter().find(of_file) {
         Some(target) => Err(ApiError::OperationNotPermitted(format!(
             "target {} of target group {name} was not registered through this API: take it out of Elbow's \
-             configuration file (or away from the provider that it comes from), or drain it (elbow drain)",
+             configuration file, or away from the provider that it comes from",
             target.address
         ))),
         None => Ok(()),
