@@ -11,5 +11,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod classic;
 mod load_balancers;
 mod scene;
+mod tags;
+mod target_groups;
+mod targets;

@@ -6,10 +6,12 @@
 )]
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
 
-use crate::support::{Client, Elbow, Target};
+use crate::support::{Client, Elbow, SOON, Target};
 
 /// A daemon with a state directory, from a file, that can be started again.
 pub(crate) struct Scene {
@@ -62,6 +64,12 @@ impl Scene {
         }
     }
 
+    /// Writes another file, with the same state directory, and reloads.
+    pub(crate) async fn rewrite(&mut self, text: &str) {
+        self.text = format!("state_directory = {:?}\n{text}", self.state.path());
+        self.elbow.apply(&self.text).await.unwrap();
+    }
+
     /// What is kept on the disk; nothing before the first change.
     pub(crate) fn kept(&self) -> Option<String> {
         std::fs::read_to_string(self.state.path().join("inventory.json")).ok()
@@ -69,9 +77,19 @@ impl Scene {
 
     /// Asks for an operation, with parameters such as `("Targets.member.1.Id", "127.0.0.1")`.
     pub(crate) async fn ask(&self, action: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.ask_version("2015-12-01", action, parameters).await
+    }
+
+    /// The same of another API than that of Application Load Balancers.
+    pub(crate) async fn ask_version(
+        &self,
+        version: &str,
+        action: &str,
+        parameters: &[(&str, &str)],
+    ) -> Answer {
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.append_pair("Action", action);
-        form.append_pair("Version", "2015-12-01");
+        form.append_pair("Version", version);
         let body = form.extend_pairs(parameters).finish();
         let length = body.len();
         let request = format!(
@@ -112,6 +130,20 @@ impl Scene {
         answer.one("TargetGroupArn")
     }
 
+    /// Waits until the only target of a group is in a state.
+    pub(crate) async fn expect_state(&self, target_group: &str, state: &str) {
+        let end = Instant::now() + SOON;
+        loop {
+            let of = [("TargetGroupArn", target_group)];
+            let health = self.done("DescribeTargetHealth", &of).await;
+            if health.health().one("State") == state {
+                return;
+            }
+            assert!(Instant::now() < end, "not {state}: {}", health.xml);
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Makes a load balancer in subnet `a` and returns its ARN.
     pub(crate) async fn load_balancer(&self, name: &str) -> String {
         let wanted = [("Name", name), ("Subnets.member.1", "a")];
@@ -139,6 +171,14 @@ impl Answer {
         let mut all = self.all(element);
         assert_eq!(all.len(), 1, "{element} in {}", self.xml);
         all.remove(0)
+    }
+
+    /// The health of the only target, without what overrides it.
+    pub(crate) fn health(&self) -> Self {
+        Self {
+            status: self.status,
+            xml: self.one("TargetHealth"),
+        }
     }
 
     /// The value of an attribute, of an answer that lists keys and values.

@@ -3,14 +3,13 @@
 //! What there is a policy for on AWS (stickiness, PROXY protocol) is a setting of a target group here; its policies have
 //! made-up names, by which nobody can change them.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 use super::instances::{self, Instance};
 use super::{groups, load_balancer, load_balancers};
 use crate::aws::arn::Arn;
 use crate::aws::catalogue::{Catalogue, Entry};
+use crate::aws::elbv2::load_balancers::dns_name;
 use crate::aws::elbv2::page::Page;
 use crate::aws::elbv2::target_groups::seconds;
 use crate::aws::{ApiError, Call};
@@ -125,10 +124,7 @@ pub(super) fn describe(
             .map(|name| load_balancer(&catalogue, name))
             .collect::<Result<_, _>>()?,
     };
-    let snapshot = call.api.shared.load();
-    let described = chosen
-        .into_iter()
-        .map(|it| described(&catalogue, &snapshot, it));
+    let described = chosen.into_iter().map(|it| described(call, &catalogue, it));
     let page = Page::of(wanted.page_size, wanted.marker);
     let (load_balancer_descriptions, next_marker) = page.cut(described.collect())?;
     Ok(LoadBalancers {
@@ -138,10 +134,11 @@ pub(super) fn describe(
 }
 
 fn described(
+    call: &Call,
     catalogue: &Catalogue<'_>,
-    snapshot: &Snapshot,
     load_balancer: &LoadBalancer,
 ) -> LoadBalancerDescription {
+    let snapshot = call.api.shared.load();
     let groups = groups(catalogue, load_balancer);
     let named = |listener: &Listener| {
         let name = listener
@@ -157,10 +154,6 @@ fn described(
     let mut in_force = snapshot.load_balancers.iter();
     let nodes = in_force.find(|it| *it.name == *load_balancer.name);
     let nodes = nodes.map(|it| &it.nodes[..]).unwrap_or_default();
-    let addresses = nodes.iter().map(|node| node.address);
-    let own = addresses
-        .filter(|address: &IpAddr| !address.is_unspecified())
-        .next();
     let mut availability_zones: Vec<_> = nodes
         .iter()
         .filter_map(|node| node.zone.as_ref())
@@ -169,7 +162,7 @@ fn described(
     availability_zones.dedup();
     LoadBalancerDescription {
         load_balancer_name: load_balancer.name.clone(),
-        dns_name: own.map_or_else(|| "localhost".to_owned(), |address| address.to_string()),
+        dns_name: dns_name(call, load_balancer),
         listener_descriptions: load_balancer
             .listener
             .iter()
@@ -187,7 +180,7 @@ fn described(
         instances: instances::listed(groups.iter().map(|group| group.document)),
         health_check: groups
             .first()
-            .and_then(|group| health_check(catalogue, snapshot, group)),
+            .and_then(|group| health_check(catalogue, &snapshot, group)),
         security_groups: load_balancer.security_groups.clone(),
         scheme: load_balancer.scheme.as_str(),
     }

@@ -123,7 +123,7 @@ fn nodes(call: &Call, name: &str) -> Vec<(Option<String>, Option<String>, IpAddr
 }
 
 /// The first address that is one; else the name of this host for itself.
-fn dns_name(call: &Call, document: &LoadBalancer) -> String {
+pub(in crate::aws) fn dns_name(call: &Call, document: &LoadBalancer) -> String {
     let nodes = nodes(call, &document.name);
     let mut addresses = nodes.iter().map(|(_, _, address)| address);
     let own = addresses.find(|address| !address.is_unspecified());

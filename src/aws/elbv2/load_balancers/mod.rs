@@ -19,6 +19,7 @@ use crate::config::document::{LoadBalancer, Scheme};
 use crate::config::inventory::{Id, Made, Notes};
 
 pub(super) use description::LoadBalancers;
+pub(in crate::aws) use description::dns_name;
 use network::Places;
 pub(super) use network::{set_ip_address_type, set_security_groups, set_subnets};
 

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde::de::value::{Error, MapDeserializer};
 
 use super::description::{has_path, probe_protocol, speaks_http};
-use crate::aws::ApiError;
 use crate::aws::query::one_of;
+use crate::aws::{ApiError, now};
 use crate::config::Span;
 use crate::config::document::{
     HealthCheck, ProbeProtocol, ProtocolVersion, TargetGroup, TargetProtocol,
@@ -201,9 +201,8 @@ impl HealthCheckSettings {
 
 /// What AWS's API has to say of a thing that is made now.
 pub(super) fn notes(parameters: BTreeMap<String, String>) -> Notes {
-    let since = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
     Notes {
-        created: since.as_secs(),
+        created: now(),
         parameters,
         ..Notes::default()
     }
