@@ -171,6 +171,22 @@ async fn a_safe_request_is_answered_before_the_handshake_is_complete_and_any_oth
 }
 
 #[tokio::test]
+async fn a_client_that_comes_back_and_waits_for_the_handshake_is_not_early() {
+    let scene = Scene::new("", "early_data = true").await;
+    for times in 1..=5 {
+        let (endpoint, connecting) = scene.connect(scene.elbow.address());
+        let mut client = Http3Client::over(endpoint, soon(connecting).await.unwrap()).await;
+        let response = client.ask(Request::get("https://site.test/get"), b"").await;
+        assert_eq!(response.status, 200);
+        scene.eventually_established(1 + times).await;
+    }
+    assert_eq!(scene.seen(), vec![("GET /get".to_owned(), None); 5]);
+    assert_eq!(scene.early_requests("served"), 0.0);
+    let resumed = "elbow_tls_handshakes_total{kind=\"resumed\"}";
+    assert_eq!(scene.elbow.metric(resumed), 5.0);
+}
+
+#[tokio::test]
 async fn a_first_flight_that_is_played_again_does_nothing_that_is_not_safe() {
     let attributes = "tls_handshake_timeout = \"1s\"";
     let scene = Scene::new(attributes, "early_data = true").await;

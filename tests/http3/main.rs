@@ -20,6 +20,7 @@ use std::sync::Arc;
 use client::Http3Client;
 use h3::error::Code;
 use http::Request;
+use relay::{Relay, Way};
 use support::{Certificates, Elbow, Http2Client, LogLine, SOON, Target, eventually, soon};
 use tokio::sync::Semaphore;
 
@@ -260,6 +261,26 @@ async fn a_response_that_the_client_does_not_take_is_given_up_in_http_3() {
     assert!(waiting.read().await.is_none(), "it is not taken for whole");
     let response = client.ask(Request::get("https://site.test/"), b"").await;
     assert_eq!(response.body.len(), 8_000_000, "the connection goes on");
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_amid_its_responses_is_given_up_with_all_of_them() {
+    let (target, elbow, certificates) = impatient_site().await;
+    let relay = Relay::to(elbow.address(), [Way::Open, Way::Open]).await;
+    let mut client = Http3Client::connect(relay.address, &certificates).await;
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        let request = Request::get("https://site.test/");
+        waiting.push(client.begin(request).await);
+    }
+    eventually(SOON, "the target has the requests", || {
+        target.requests().len() == 3
+    })
+    .await;
+    relay.turn([Way::Lost, Way::Lost]);
+    let counter = "elbow_errors_total{reason=\"ClientTimeout\"}";
+    elbow.expect_metric(counter, 3.0).await;
+    elbow.expect_metric("elbow_active_connections", 0.0).await;
 }
 
 #[tokio::test]
