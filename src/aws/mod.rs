@@ -12,6 +12,7 @@
 
 mod arn;
 mod catalogue;
+mod ec2;
 mod elb;
 mod elbv2;
 mod error;
@@ -82,14 +83,8 @@ impl Api {
         };
         let (service, answer) = call.answer(form).await;
         let (status, document) = match answer {
-            Ok((action, result)) => (
-                StatusCode::OK,
-                xml::result(service.namespace(), &action, &result, &request),
-            ),
-            Err(error) => (
-                error.status(),
-                xml::error(service.namespace(), &error, &request),
-            ),
+            Ok((action, result)) => (StatusCode::OK, service.result(&action, &result, &request)),
+            Err(error) => (error.status(), service.error(&error, &request)),
         };
         let kind = (CONTENT_TYPE, HeaderValue::from_static("text/xml"));
         (status, [kind], document).into_response()
@@ -113,6 +108,7 @@ impl Call {
             Service::Elbv2 => elbv2::answer(self, &action, parameters).await,
             Service::Elb => elb::answer(self, &action, parameters).await,
             Service::Sts => sts::answer(self, &action),
+            Service::Ec2 => ec2::answer(self, &action, &parameters),
         };
         (service, result.map(|result| (action, result)))
     }

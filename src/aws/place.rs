@@ -6,6 +6,9 @@ use axum::http::header::AUTHORIZATION;
 /// There is one account.
 const ACCOUNT: &str = "000000000000";
 
+/// There are no networks to tell apart: what has an id in one has this.
+pub(super) const VPC: &str = "vpc-elbow";
+
 /// For clients that sign nothing.
 const REGION: &str = "us-east-1";
 

@@ -56,6 +56,20 @@ impl Tree {
         }
     }
 
+    /// The parameters `name.1`, `name.2`, ... in their order, as EC2 writes lists.
+    pub(super) fn numbered(&self, name: &str) -> Vec<&Self> {
+        let Self::Node(fields) = self else {
+            return Vec::new();
+        };
+        let Some(Self::Node(members)) = fields.get(name) else {
+            return Vec::new();
+        };
+        let number = |(key, value)| Some((String::as_str(key).parse::<u32>().ok()?, value));
+        let mut members: Vec<_> = members.iter().filter_map(number).collect();
+        members.sort_by_key(|(number, _)| *number);
+        members.into_iter().map(|(_, value)| value).collect()
+    }
+
     /// As what an operation takes.
     pub(super) fn take<T: DeserializeOwned>(self) -> Result<T, ApiError> {
         T::deserialize(self).map_err(|Unfit(message)| ApiError::Validation(message))

@@ -32,6 +32,44 @@ pub(super) fn error(namespace: &str, error: &ApiError, request: &str) -> String 
     out
 }
 
+/// The answer to an operation of EC2 that was done: no element around the result, and lists of `<item>`.
+pub(super) fn ec2_result(namespace: &str, action: &str, result: &Value, request: &str) -> String {
+    let mut out = format!("<{action}Response xmlns=\"{namespace}\">");
+    element(&mut out, "requestId", &Value::from(request));
+    for (name, value) in result.as_object().into_iter().flatten() {
+        ec2_element(&mut out, name, value);
+    }
+    out.push_str(&format!("</{action}Response>"));
+    out
+}
+
+/// The answer to one that was not.
+pub(super) fn ec2_error(error: &ApiError, request: &str) -> String {
+    let mut out = "<Response><Errors><Error>".to_owned();
+    element(&mut out, "Code", &Value::from(error.code()));
+    element(&mut out, "Message", &Value::from(error.to_string()));
+    out.push_str("</Error></Errors>");
+    element(&mut out, "RequestID", &Value::from(request));
+    out.push_str("</Response>");
+    out
+}
+
+fn ec2_element(out: &mut String, name: &str, value: &Value) {
+    let parts: Vec<(&str, &Value)> = match value {
+        Value::Array(items) => items.iter().map(|item| ("item", item)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, it)| (name.as_str(), it))
+            .collect(),
+        plain => return element(out, name, plain),
+    };
+    out.push_str(&format!("<{name}>"));
+    for (name, part) in parts {
+        ec2_element(out, name, part);
+    }
+    out.push_str(&format!("</{name}>"));
+}
+
 fn element(out: &mut String, name: &str, value: &Value) {
     if value.is_null() {
         return;
@@ -90,6 +128,22 @@ mod tests {
              </Enabled><Name>a&lt;b&gt;&amp;</Name><Port>80</Port></member></TargetGroups>\
              </DescribeResult><ResponseMetadata><RequestId>7</RequestId></ResponseMetadata>\
              </DescribeResponse>"
+        );
+    }
+
+    #[test]
+    fn ec2_lists_items_and_says_errors_in_its_own_way() {
+        let value =
+            json!({ "subnetSet": [{ "subnetId": "a", "cidrBlock": null }], "ipRanges": [] });
+        assert_eq!(
+            ec2_result("urn:x", "DescribeSubnets", &value, "7"),
+            "<DescribeSubnetsResponse xmlns=\"urn:x\"><requestId>7</requestId><ipRanges></ipRanges>\
+             <subnetSet><item><subnetId>a</subnetId></item></subnetSet></DescribeSubnetsResponse>"
+        );
+        assert_eq!(
+            ec2_error(&ApiError::Validation("no".to_owned()), "7"),
+            "<Response><Errors><Error><Code>ValidationError</Code><Message>no</Message></Error></Errors>\
+             <RequestID>7</RequestID></Response>"
         );
     }
 

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::network::ip_address_type;
 use crate::aws::catalogue::{Catalogue, Entry};
+use crate::aws::place::VPC;
 use crate::aws::{Call, timestamp};
 use crate::config::document::LoadBalancer;
 
-/// There is no Route 53 and no VPC here; tools ask for their ids all the same.
+/// There is no Route 53 here; tools ask for its ids all the same.
 const HOSTED_ZONE: &str = "Z0000000000000";
-const VPC: &str = "vpc-elbow";
 
 /// The answer to what makes load balancers or describes them.
 #[derive(Debug, Serialize)]
