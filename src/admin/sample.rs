@@ -108,9 +108,8 @@ impl Sample {
         let keyring = Keyring::new(keys.unwrap());
         let (upgrade, _) = UpgradeHandle::new();
         let reload = ReloadHandle::new().0;
-        let addresses = Addresses::default();
         let context = Context {
-            aws: Api::new(Arc::clone(&shared), reload.clone(), addresses.clone()),
+            aws: Api::new(Arc::clone(&shared), reload.clone()),
             lineage: Lineage::default(),
             upgrade,
             shared,
@@ -119,7 +118,7 @@ impl Sample {
             access_log: access_log.unwrap(),
             certificates: Statuses::default(),
             connection_log: connection_log.unwrap(),
-            addresses,
+            addresses: Addresses::default(),
             discovery: Arc::default(),
             readiness: Readiness::default(),
             signer: Signer::new(keyring),

@@ -275,7 +275,7 @@ async fn launch_after(
         tokio::spawn(watch(path, reload.clone()));
     }
     let readiness = Readiness::default();
-    let aws = aws::Api::new(Arc::clone(&shared), reload.clone(), addresses.clone());
+    let aws = aws::Api::new(Arc::clone(&shared), reload.clone());
     let context = admin::Context {
         aws,
         shared: Arc::clone(&shared),

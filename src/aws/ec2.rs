@@ -25,6 +25,14 @@ pub(super) fn answer(call: &Call, action: &str, parameters: &Tree) -> Result<Val
     let config = &standing.config;
     let wanted = |ids: &'static str, code, kind| Wanted::of(parameters, ids, code, kind);
     match action {
+        "DescribeAccountAttributes" => {
+            let attribute = |name, value| json!({ "attributeName": name, "attributeValueSet": [{ "attributeValue": value }] });
+            let all = [
+                attribute("supported-platforms", "VPC"),
+                attribute("default-vpc", VPC),
+            ];
+            Ok(json!({ "accountAttributeSet": all }))
+        }
         "DescribeSecurityGroups" => {
             let wanted = wanted("GroupId", "InvalidGroup.NotFound", "security group");
             let all = config.security_group.iter();

@@ -8,8 +8,6 @@
 //! Signatures are not looked at: the admin address has no authentication (see [`crate::admin`]). The region of
 //! ARNs is the one that the client has signed for; there is one account.
 
-#![allow(dead_code, reason = "more operations use it")]
-
 mod arn;
 mod catalogue;
 mod ec2;
@@ -34,7 +32,6 @@ use tokio::sync::Mutex;
 
 use crate::config::Inventory;
 use crate::reload::{ReloadError, ReloadHandle, Standing};
-use crate::server::Addresses;
 use crate::snapshot::Shared;
 
 pub use error::ApiError;
@@ -50,7 +47,6 @@ use service::Service;
 pub struct Api {
     shared: Arc<Shared>,
     reload: ReloadHandle,
-    addresses: Addresses,
     /// Changes come one after the other: each starts from what the one before has made.
     changing: Arc<Mutex<()>>,
 }
@@ -64,11 +60,10 @@ struct Call {
 
 impl Api {
     /// An API to what `reload` has in force.
-    pub fn new(shared: Arc<Shared>, reload: ReloadHandle, addresses: Addresses) -> Self {
+    pub fn new(shared: Arc<Shared>, reload: ReloadHandle) -> Self {
         Self {
             shared,
             reload,
-            addresses,
             changing: Arc::default(),
         }
     }

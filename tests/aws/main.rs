@@ -13,6 +13,7 @@ mod support;
 
 mod classic;
 mod load_balancers;
+mod network;
 mod scene;
 mod tags;
 mod target_groups;

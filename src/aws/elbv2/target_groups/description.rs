@@ -8,9 +8,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::aws::catalogue::{Catalogue, Entry};
+use crate::aws::place::VPC;
 use crate::config::HealthTarget;
 use crate::config::document::{
-    Forward, LoadBalancer, ProbeProtocol, ProtocolVersion, TargetGroup, TargetProtocol,
+    Forward, LoadBalancer, LoadBalancerType, ProbeProtocol, ProtocolVersion, TargetGroup,
+    TargetProtocol,
 };
 use crate::target_group;
 
@@ -23,7 +25,7 @@ pub(super) struct TargetGroupDescription {
     protocol: &'static str,
     protocol_version: Option<&'static str>,
     port: u16,
-    vpc_id: Option<String>,
+    vpc_id: String,
     target_type: String,
     ip_address_type: String,
     health_check_enabled: bool,
@@ -59,13 +61,14 @@ pub(super) fn described(
             .and_then(|notes| notes.parameters.get(name))
             .cloned()
     };
+    let is_classic = is_classic(catalogue, &document.name);
     let is_grpc = document.protocol_version == ProtocolVersion::Grpc;
     let speaks_http = speaks_http(document);
     let Probe {
         protocol: probe,
         port,
         path,
-    } = Probe::of(document);
+    } = Probe::of(document, is_classic);
     let has_path = has_path(probe);
     let code = check.matcher.clone();
     TargetGroupDescription {
@@ -83,7 +86,7 @@ pub(super) fn described(
             ProtocolVersion::Grpc => "GRPC",
         }),
         port: catalogue.port(group),
-        vpc_id: noted("VpcId"),
+        vpc_id: noted("VpcId").unwrap_or_else(|| VPC.to_owned()),
         target_type: noted("TargetType").unwrap_or_else(|| target_type(document).to_owned()),
         ip_address_type: noted("IpAddressType")
             .unwrap_or_else(|| ip_address_type(document).to_owned()),
@@ -101,7 +104,9 @@ pub(super) fn described(
         }),
         health_check_interval_seconds: seconds(check.interval.into()),
         health_check_timeout_seconds: seconds(check.timeout.into()),
-        healthy_threshold_count: check.healthy_threshold.unwrap_or(5),
+        healthy_threshold_count: check
+            .healthy_threshold
+            .unwrap_or(if is_classic { 10 } else { 5 }),
         unhealthy_threshold_count: check.unhealthy_threshold,
         matcher: has_path.then(|| MatcherDescription {
             http_code: (!is_grpc).then(|| code.clone().unwrap_or_else(|| "200".to_owned())),
@@ -119,7 +124,8 @@ struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    fn of(group: &'a TargetGroup) -> Self {
+    /// `is_classic`: the group belongs to a Classic load balancer.
+    fn of(group: &'a TargetGroup, is_classic: bool) -> Self {
         let check = &group.health_check;
         let target = check.target.as_deref();
         if let Some(target) = target.and_then(|target| HealthTarget::parse(target).ok()) {
@@ -135,11 +141,20 @@ impl<'a> Probe<'a> {
             };
         }
         Self {
-            protocol: probe_protocol(group),
+            protocol: match check.protocol {
+                None if is_classic => ProbeProtocol::Tcp,
+                _ => probe_protocol(group),
+            },
             port: check.port,
             path: check.path.as_deref(),
         }
     }
+}
+
+/// Whether a Classic load balancer forwards to it, which has other defaults.
+fn is_classic(catalogue: &Catalogue<'_>, name: &str) -> bool {
+    let mut load_balancers = catalogue.standing.config.load_balancer.iter();
+    load_balancers.any(|it| it.kind == LoadBalancerType::Classic && !forwards(it, name).is_empty())
 }
 
 /// What it is probed with, if it does not say so in one word.
@@ -289,6 +304,17 @@ mod tests {
         assert_eq!(group.health_check_port, "8443");
         assert_eq!(group.health_check_path.as_deref(), Some("/ping"));
         assert_eq!(group.target_type, "instance");
+    }
+
+    #[test]
+    fn a_group_of_a_classic_load_balancer_has_its_defaults() {
+        let group = described_of(
+            "[[load_balancer]]\nname = \"old\"\ntype = \"classic\"\n\
+             listener = [{ port = 80, default = { forward = \"site\" } }]\n",
+        );
+        assert_eq!(group.health_check_protocol, "TCP");
+        assert_eq!(group.healthy_threshold_count, 10);
+        assert!(group.load_balancer_arns.is_empty(), "it has no ARN here");
     }
 
     #[test]

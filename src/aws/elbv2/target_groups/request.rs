@@ -158,24 +158,27 @@ impl HealthCheckSettings {
         let probe = probe_protocol(group);
         let is_grpc = group.protocol_version == ProtocolVersion::Grpc;
         let check = &mut group.health_check;
-        let code = match (&self.matcher.http_code, &self.matcher.grpc_code) {
+        // Some clients write what they do not say as an empty text.
+        let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let path = said(&self.health_check_path);
+        let code = match (said(&self.matcher.http_code), said(&self.matcher.grpc_code)) {
             (Some(_), _) if is_grpc => Err("a group of version GRPC has a GrpcCode, no HttpCode"),
             (_, Some(_)) if !is_grpc => Err("only a group of version GRPC has a GrpcCode"),
-            (http, grpc) => Ok(http.as_ref().or(grpc.as_ref())),
+            (http, grpc) => Ok(http.or(grpc)),
         };
         let code = code.map_err(|it| ApiError::InvalidConfigurationRequest(it.to_owned()))?;
         if !has_path(probe) {
-            if self.health_check_path.is_some() || code.is_some() {
+            if path.is_some() || code.is_some() {
                 let message = "HealthCheckPath and Matcher go with the HealthCheckProtocol HTTP and HTTPS only";
                 return Err(ApiError::InvalidConfigurationRequest(message.to_owned()));
             }
             (check.path, check.matcher) = (None, None);
         }
-        if let Some(path) = &self.health_check_path {
-            check.path = Some(path.clone());
+        if let Some(path) = path {
+            check.path = Some(path);
         }
         if let Some(code) = code {
-            check.matcher = Some(code.clone());
+            check.matcher = Some(code);
         }
         Ok(())
     }
@@ -302,6 +305,18 @@ mod tests {
             ..HealthCheckSettings::default()
         };
         change.apply(&mut group).unwrap();
+        assert_eq!(
+            (group.health_check.path, group.health_check.matcher),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn an_empty_text_says_nothing() {
+        let (group, _) = asked(
+            "Name=l4&Protocol=TCP&Port=1&HealthCheckPath=&Matcher.HttpCode=&HealthCheckPort=traffic-port",
+        )
+        .unwrap();
         assert_eq!(
             (group.health_check.path, group.health_check.matcher),
             (None, None)
