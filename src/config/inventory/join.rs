@@ -1,6 +1,6 @@
 //! How what was made joins what the file says, and which part of the result is which.
 
-use super::super::document::{Config, Listener, ListenerCertificate};
+use super::super::document::{Config, Listener, ListenerCertificate, Target};
 use super::super::path::{Step, steps};
 use super::super::problem::Problem;
 use super::{Id, Inventory};
@@ -54,6 +54,8 @@ impl Inventory {
         for made in &self.targets {
             let named = |it: &&mut super::TargetGroup| it.name == made.target_group;
             match config.target_group.iter_mut().find(named) {
+                // Whoever writes it into the file, too, takes it over.
+                Some(group) if group.targets.iter().any(|it| is_same(it, &made.target)) => {}
                 Some(group) => group.targets.push(made.target.clone()),
                 None => problems.push(orphan(
                     format_args!("target {}", made.target.address),
@@ -146,6 +148,16 @@ fn certificate(known: &[ListenerCertificate], name: &str) -> ListenerCertificate
         acme: None,
         names: Vec::new(),
     })
+}
+
+/// Whether both are the same target: of one id, on one port.
+fn is_same(one: &Target, other: &Target) -> bool {
+    let identity = |target: &Target| {
+        let (host, port) = target.address.rsplit_once(':')?;
+        let host = host.trim_matches(['[', ']']).to_owned();
+        Some((target.id.clone().unwrap_or(host), port.to_owned()))
+    };
+    identity(one).is_some_and(|one| Some(one) == identity(other))
 }
 
 fn orphan(what: std::fmt::Arguments<'_>, of: std::fmt::Arguments<'_>) -> Problem {
@@ -248,6 +260,18 @@ mod tests {
             problems[0].path.starts_with("AWS API: load_balancer[0]"),
             "{problems:?}"
         );
+    }
+
+    #[test]
+    fn a_target_that_the_file_registers_later_is_there_once() {
+        let mut inventory = inventory();
+        inventory.targets[0].target.id = Some("127.0.0.1".to_owned());
+        let file = format!("{FILE}targets = [{{ address = \"127.0.0.1:9\" }}]\n");
+        let mut config = parse(&file, "file").unwrap();
+        let (_, problems) = inventory.join(&mut config);
+        assert_eq!(problems, []);
+        assert_eq!(config.target_group[0].targets.len(), 1);
+        assert_eq!(config.target_group[0].targets[0].id, None, "the file's");
     }
 
     #[test]
