@@ -170,6 +170,46 @@ impl<'a> Catalogue<'a> {
         Err(not_found("ListenerNotFound", "Listener", arn))
     }
 
+    /// The rule of that ARN, with its listener; of a default rule the listener alone.
+    pub(super) fn rule(
+        &self,
+        arn: &str,
+    ) -> Result<(Entry<'a, Listener>, Option<Entry<'a, Rule>>), ApiError> {
+        let wanted: Arn = arn.parse()?;
+        for load_balancer in self.load_balancers() {
+            for listener in self.listeners(&load_balancer) {
+                if self.default_rule(&listener) == wanted {
+                    return Ok((listener, None));
+                }
+                let found = self
+                    .rules(&listener)
+                    .into_iter()
+                    .find(|it| it.arn == wanted);
+                if found.is_some() {
+                    return Ok((listener, found));
+                }
+            }
+        }
+        Err(not_found("RuleNotFound", "Rule", arn))
+    }
+
+    /// The default rule of a listener.
+    pub(super) fn default_rule(&self, of: &Entry<'a, Listener>) -> Arn {
+        match of.arn.clone() {
+            Arn::Listener {
+                name,
+                load_balancer,
+                id: listener,
+            } => Arn::Rule {
+                id: Id::of_default_rule(&listener),
+                name,
+                load_balancer,
+                listener,
+            },
+            other => other,
+        }
+    }
+
     /// The target group of that ARN.
     pub(super) fn target_group(&self, arn: &str) -> Result<Entry<'a, TargetGroup>, ApiError> {
         let wanted: Arn = arn.parse()?;

@@ -1,6 +1,7 @@
 //! Answers: a value as the XML of AWS's Query protocol.
 //!
-//! A list becomes `<member>` elements, what is null is left out, everything else is text.
+//! A list becomes `<member>` elements, one that is called `entry` (of a map) several of that name; what is null is
+//! left out, everything else is text.
 
 use serde_json::Value;
 
@@ -71,8 +72,13 @@ fn ec2_element(out: &mut String, name: &str, value: &Value) {
 }
 
 fn element(out: &mut String, name: &str, value: &Value) {
-    if value.is_null() {
-        return;
+    match value {
+        Value::Null => return,
+        Value::Array(entries) if name == "entry" => {
+            entries.iter().for_each(|entry| element(out, name, entry));
+            return;
+        }
+        _ => {}
     }
     out.push_str(&format!("<{name}>"));
     match value {
@@ -121,11 +127,13 @@ mod tests {
         let value = json!({
             "TargetGroups": [{ "Name": "a<b>&", "Port": 80, "Enabled": true, "Matcher": null }],
             "NextMarker": null,
+            "Params": { "entry": [{ "key": "a", "value": "b" }, { "key": "c", "value": "d" }] },
         });
         assert_eq!(
             result("urn:x", "Describe", &value, "7"),
-            "<DescribeResponse xmlns=\"urn:x\"><DescribeResult><TargetGroups><member><Enabled>true\
-             </Enabled><Name>a&lt;b&gt;&amp;</Name><Port>80</Port></member></TargetGroups>\
+            "<DescribeResponse xmlns=\"urn:x\"><DescribeResult><Params><entry><key>a</key><value>b</value>\
+             </entry><entry><key>c</key><value>d</value></entry></Params><TargetGroups><member>\
+             <Enabled>true</Enabled><Name>a&lt;b&gt;&amp;</Name><Port>80</Port></member></TargetGroups>\
              </DescribeResult><ResponseMetadata><RequestId>7</RequestId></ResponseMetadata>\
              </DescribeResponse>"
         );

@@ -12,8 +12,10 @@
 mod support;
 
 mod classic;
+mod listeners;
 mod load_balancers;
 mod network;
+mod rules;
 mod scene;
 mod tags;
 mod target_groups;

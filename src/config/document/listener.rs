@@ -105,6 +105,28 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// One on that port with all defaults, which does nothing yet.
+    pub fn on(port: u16, protocol: ListenerProtocol) -> Self {
+        Self {
+            port,
+            protocol,
+            proxy_protocol: None,
+            idle_timeout: None,
+            tls_mode: None,
+            certificates: Vec::new(),
+            ssl_policy: None,
+            response_headers: ResponseHeaders::default(),
+            request_header_names: RequestHeaderNames::default(),
+            http3: false,
+            early_data: false,
+            mutual_authentication: MutualAuthentication::default(),
+            default: Action::default(),
+            rule: Vec::new(),
+        }
+    }
+}
+
 /// A rule: priority, conditions (all must match; of a condition's values one), one action.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +183,30 @@ pub struct Rule {
     pub fixed_response: Option<FixedResponse>,
 }
 
+impl Rule {
+    /// One of that priority, without conditions, which does nothing yet.
+    pub fn of_priority(priority: u32) -> Self {
+        Self {
+            priority,
+            host: Vec::new(),
+            host_regex: Vec::new(),
+            path: Vec::new(),
+            path_regex: Vec::new(),
+            method: Vec::new(),
+            source_ip: Vec::new(),
+            header: Vec::new(),
+            query: Vec::new(),
+            host_header_rewrite: None,
+            url_rewrite: None,
+            authenticate_oidc: None,
+            jwt_validation: None,
+            forward: None,
+            redirect: None,
+            fixed_response: None,
+        }
+    }
+}
+
 /// An http-header condition.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -184,5 +230,29 @@ pub struct QueryCondition {
     #[serde(default)]
     pub key: Option<String>,
     /// Values, with the wildcards * and ?, in any case; one of them must match.
+    #[serde(default)]
     pub values: Vec<String>,
+    /// Pairs of different keys instead of `key` and `values`; one of them must match.
+    #[serde(default)]
+    pub pairs: Vec<QueryPair>,
+}
+
+/// A key and a value.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueryPair {
+    /// The key, with wildcards, in any case. Default: any key.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// The value, with the wildcards * and ?, in any case.
+    pub value: String,
+}
+
+impl QueryCondition {
+    /// All pairs of a key and a value.
+    pub fn all(&self) -> impl Iterator<Item = (Option<&String>, &String)> {
+        let values = self.values.iter().map(|value| (self.key.as_ref(), value));
+        let pairs = self.pairs.iter();
+        values.chain(pairs.map(|pair| (pair.key.as_ref(), &pair.value)))
+    }
 }

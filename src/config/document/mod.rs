@@ -44,7 +44,9 @@ pub use certificate::{ListenerCertificate, TargetTls, Tls};
 pub use cookie_keys::CookieKeys;
 pub use discovery::{ContainerHealth, DeregisterOn, Dns, Docker, InvalidState, Reach, Records};
 pub use health_check::{HealthCheck, ProbeProtocol};
-pub use listener::{HeaderCondition, Listener, ListenerProtocol, QueryCondition, Rule, TlsMode};
+pub use listener::{
+    HeaderCondition, Listener, ListenerProtocol, QueryCondition, QueryPair, Rule, TlsMode,
+};
 pub use listener_headers::{RequestHeaderNames, ResponseHeaders};
 pub use load_balancer::{
     DesyncMitigation, ForwardedFor, Limits, LoadBalancer, LoadBalancerType, Node, NormalizePath,

@@ -39,6 +39,19 @@ fn regular_expressions_are_told_with_their_place() {
 }
 
 #[test]
+fn a_query_string_has_a_key_with_values_or_pairs() {
+    let pairs = "pairs = [{ key = 'a', value = 'b' }, { value = 'c' }]";
+    assert_eq!(told_of_rule(&format!("query = [{{ {pairs} }}]")), [""; 0]);
+    let both = told_of_rule(&format!("query = [{{ key = 'a', {pairs} }}]"));
+    assert_eq!(
+        both,
+        ["12:31 `pairs` stand in the place of `key` and `values`"]
+    );
+    let none = told_of_rule("query = [{ key = 'a' }]");
+    assert!(none[0].contains("no value"), "{none:?}");
+}
+
+#[test]
 fn a_condition_has_values_or_regular_expressions() {
     assert_eq!(
         told_of_rule("path = ['/a']\npath_regex = ['b']"),

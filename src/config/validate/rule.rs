@@ -168,11 +168,11 @@ fn listed(
 }
 
 /// Tries each value alone, so that every wrong one is found and has its place, then all of them.
-fn each_value<T>(
-    values: &[String],
+fn each_value<V, T>(
+    values: &[V],
     path: &Path<'_>,
     report: &mut Report<'_>,
-    make: impl Fn(&[String]) -> Result<T, ConditionError>,
+    make: impl Fn(&[V]) -> Result<T, ConditionError>,
 ) -> Option<T> {
     let mut refused = false;
     for (index, value) in values.iter().enumerate() {
@@ -232,8 +232,23 @@ fn query(
         report.error(path.key("key"), error.to_string());
         return None;
     }
-    each_value(&condition.values, &path.key("values"), report, |values| {
-        let pairs: Vec<_> = values.iter().map(pair).collect();
-        QueryString::new(&pairs).map(Condition::QueryString)
-    })
+    match (&condition.values[..], &condition.pairs[..]) {
+        (values, []) => each_value(values, &path.key("values"), report, |values| {
+            let pairs: Vec<_> = values.iter().map(pair).collect();
+            QueryString::new(&pairs).map(Condition::QueryString)
+        }),
+        ([], pairs) if condition.key.is_none() => {
+            let path = path.key("pairs");
+            each_value(pairs, &path, report, |pairs| {
+                let pairs = pairs.iter().map(|it| (it.key.clone(), it.value.clone()));
+                QueryString::new(&pairs.collect::<Vec<_>>()).map(Condition::QueryString)
+            })
+        }
+        _ => {
+            let help = "write either a key with values or pairs, or two conditions";
+            let message = "`pairs` stand in the place of `key` and `values`";
+            report.refuse(path.key("pairs"), message, help);
+            None
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::config::inventory::{Id, Made, Notes};
 pub(super) use description::LoadBalancers;
 pub(in crate::aws) use description::dns_name;
 use network::Places;
-pub(super) use network::{set_ip_address_type, set_security_groups, set_subnets};
+pub(super) use network::{set, set_ip_address_type, set_security_groups, set_subnets};
 
 /// The attribute that keeps a load balancer from being deleted.
 pub(super) const DELETION_PROTECTION: &str = "deletion_protection.enabled";
@@ -135,7 +135,7 @@ pub(super) async fn delete(call: &Call, wanted: DeleteLoadBalancer) -> Result<Do
                 "Load balancer '{name}' cannot be deleted because deletion protection is enabled"
             )));
         }
-        inventory.tags.remove(&entry.arn.id());
+        inventory.forget(&entry.arn.id());
         for listener in catalogue.listeners(&entry) {
             forget_listener(inventory, &listener.arn.id());
         }
@@ -154,10 +154,10 @@ pub(super) fn forget_listener(inventory: &mut Inventory, id: &Id) {
         .partition(|it| it.listener == *id);
     inventory.rules = rules;
     for rule in gone {
-        inventory.tags.remove(&rule.rule.id);
+        inventory.forget(&rule.rule.id);
     }
     inventory.listeners.retain(|it| it.listener.id != *id);
-    inventory.tags.remove(id);
+    inventory.forget(id);
 }
 
 impl CreateLoadBalancer {
