@@ -108,7 +108,7 @@ fn the_full_example_becomes_what_it_says() {
     assert!(matches!(rules[0].action(), ValidAction::Forward(to) if to.groups[0].1 == 90));
     assert!(matches!(rules[1].action(), ValidAction::Redirect(_)));
     assert!(matches!(rules[2].action(), ValidAction::FixedResponse(_)));
-    assert_eq!(rules[2].conditions().len(), 2);
+    assert_eq!(rules[2].conditions().len(), 3);
     assert!(rules[3].conditions().iter().all(Condition::is_regex));
     let transforms = rules[4].transforms().unwrap();
     assert!(transforms.host_header.is_some() && transforms.url.is_some());
