@@ -111,7 +111,7 @@ pub(super) fn told(forward: &Forward, catalogue: &Catalogue<'_>) -> (Option<Stri
         target_groups,
         target_group_stickiness_config: Some(Stickiness {
             enabled: Some(stickiness.enabled),
-            duration_seconds: is_said.then(|| stickiness.duration.0.as_secs()),
+            duration_seconds: is_said.then_some(stickiness.duration.0.as_secs()),
         }),
     };
     (alone, config)
