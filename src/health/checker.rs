@@ -9,11 +9,12 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Resolver;
+use super::names::Names;
 use super::probe::Prober;
 use super::report::Report;
 use super::schedule::Schedule;
 use super::task::{self, Assignment};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Group, Snapshot};
 use crate::target::{Target, TargetKey};
 
 /// Probes the targets of the current snapshot. Dropping it ends all probes; one that is cut off
@@ -23,10 +24,12 @@ pub struct HealthChecker {
     prober: Prober,
     origin: Instant,
     tasks: HashMap<Identity, Task>,
+    /// Of those that are not probed.
+    names: Names,
 }
 
 /// The group's name and the target's identity in it.
-type Identity = (Arc<str>, TargetKey);
+pub(super) type Identity = (Arc<str>, TargetKey);
 
 impl HealthChecker {
     /// One that probes nothing yet, and will resolve targets' names with `resolver`.
@@ -35,6 +38,7 @@ impl HealthChecker {
             prober: Prober::new(resolver),
             origin: Instant::now(),
             tasks: HashMap::new(),
+            names: Names::default(),
         }
     }
 
@@ -43,11 +47,12 @@ impl HealthChecker {
     /// all others go on at their times, with the new settings. A target whose address was changed
     /// keeps its health and its times, and is probed at once, too.
     pub fn reconcile(&mut self, snapshot: &Snapshot) {
+        let report = |(name, group): (&Arc<str>, &Arc<Group>)| Report {
+            name: Arc::clone(name),
+            group: Arc::clone(group),
+        };
         let assignments = snapshot.groups.iter().flat_map(|(name, group)| {
-            let report = Report {
-                name: Arc::clone(name),
-                group: Arc::clone(group),
-            };
+            let report = report((name, group));
             group.probed().map(move |target| Assignment {
                 target: Arc::clone(target),
                 check: Arc::clone(&group.health_check),
@@ -56,6 +61,8 @@ impl HealthChecker {
             })
         });
         self.assign(assignments);
+        let reports = snapshot.groups.iter().map(report);
+        self.names.assign(&self.prober, reports);
     }
 
     fn assign(&mut self, assignments: impl Iterator<Item = Assignment>) {
@@ -133,7 +140,6 @@ mod tests {
     use super::*;
     use crate::health::sample::{self, Scripted, eventually};
     use crate::metrics::Metrics;
-    use crate::snapshot::Group;
     use crate::target::{TargetAddress, TargetHealth, Thresholds};
     use crate::target_group::{HealthCheck, Registration, Scope, Settings, TargetGroup};
 

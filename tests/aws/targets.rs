@@ -1,7 +1,9 @@
 //! Targets that are registered and deregistered, in groups of the file and in groups that were made.
 
+use tokio::time::Instant;
+
 use crate::scene::Scene;
-use crate::support::{Client, Target};
+use crate::support::{Client, SOON, Target};
 
 /// A load balancer `lb` in front of the group `site`, which the file says with the target.
 async fn scene(site: &Target) -> Scene {
@@ -118,4 +120,27 @@ async fn a_target_is_shown_as_it_was_registered() {
     assert_eq!(health.health().one("State"), "unused");
     assert_eq!(health.health().one("Reason"), "Target.NotRegistered");
     assert_eq!(health.one("Port"), "8080");
+}
+
+#[tokio::test]
+async fn an_instance_is_called_by_its_name_also_where_nothing_is_probed() {
+    let (site, joining) = (
+        Target::saying("site").await,
+        Target::saying("joining").await,
+    );
+    let scene = scene(&site).await;
+    let arn = scene.site().await;
+    let port = joining.address.port().to_string();
+    let target = [
+        ("TargetGroupArn", arn.as_str()),
+        ("Targets.member.1.Id", "localhost"),
+        ("Targets.member.1.Port", port.as_str()),
+    ];
+    scene.done("RegisterTargets", &target).await;
+    let mut client = Client::connect(scene.elbow.address()).await;
+    // Its name is looked up first; until then requests go elsewhere.
+    let end = Instant::now() + SOON;
+    while client.get("/").await.text() != "joining" {
+        assert!(Instant::now() < end, "it gets no request");
+    }
 }
