@@ -175,6 +175,14 @@ impl FieldName {
         )
     }
 
+    /// Whether only one name is known as this, but for its case; it has letters and hyphens.
+    const fn has_one_spelling(self) -> bool {
+        !matches!(
+            self,
+            Self::XAmznOidc | Self::XAmznMtlsClientcert | Self::Disguised | Self::Other
+        )
+    }
+
     /// Whether a trailer may have this name (RFC 9110 section 6.5.1): nothing that frames, routes,
     /// or concerns the connection.
     pub(super) fn is_permitted_trailer(name: &str) -> bool {
@@ -229,7 +237,7 @@ pub struct Field<'a> {
 impl Field<'_> {
     /// Whether ALB calls the name valid: letters, digits and hyphens.
     pub fn has_valid_name(&self) -> bool {
-        is_valid_name(self.name)
+        self.known.has_one_spelling() || is_valid_name(self.name)
     }
 }
 
@@ -368,7 +376,12 @@ impl Fields {
         head: &'a [u8],
         name: FieldName,
     ) -> impl Iterator<Item = &'a [u8]> {
-        self.positions
+        // Most names that are asked for are not there.
+        let positions = match self.present.has(name) {
+            true => self.positions.as_slice(),
+            false => &[],
+        };
+        positions
             .iter()
             .filter(move |position| position.known == name)
             .map(move |position| position.value.get(head))
@@ -493,6 +506,8 @@ mod tests {
             ("", FieldName::Other),
         ] {
             assert_eq!(FieldName::of(name.as_bytes()), known, "{name}");
+            let valid = is_valid_name(name.as_bytes());
+            assert!(valid || !known.has_one_spelling(), "{name}");
         }
     }
 
