@@ -20,7 +20,7 @@ use super::flood::Flood;
 use super::io::Watched;
 use super::tasks::{Panicked, Seat, Tasks};
 use crate::config::Attributes;
-use crate::http1::Version;
+use crate::http1::{HeadError, RequestHead, Version};
 use crate::proxy::client::{Arrival, Client, Stay};
 use crate::proxy::mapped::{Spoken, request_head};
 use crate::proxy::wire::Wire;
@@ -82,22 +82,9 @@ impl Proxy {
         seat: Seat<Accepted>,
     ) {
         while let Some(accepted) = seat.next(&mut client.vigil).await {
-            let Accepted {
-                request,
-                respond,
-                entrance,
-                arrival,
-            } = accepted;
-            let protocol = request.extensions().get::<Protocol>();
-            let spoken = Spoken {
-                version: Version::Http2,
-                protocol: protocol.map(Protocol::as_str),
-                ended: request.body().is_end_stream(),
-                early: false,
-            };
-            let limits = &entrance.load_balancer.attributes.limits;
-            let head = request_head(&request, spoken, limits);
-            let stream = Stream::accepted(request.into_body(), respond);
+            let (entrance, arrival) = (accepted.entrance, accepted.arrival);
+            let head = head_of(&accepted.request, &entrance);
+            let stream = Stream::accepted(accepted.request.into_body(), accepted.respond);
             client.renew(Wire::Http2(stream));
             self.handle_stream(&mut client, &entrance, &ends, head, arrival)
                 .await;
@@ -109,6 +96,20 @@ impl Proxy {
             seat.done(fate);
         }
     }
+}
+
+fn head_of(
+    request: &Request<RecvStream>,
+    entrance: &Entrance,
+) -> Result<RequestHead, (HeadError, usize)> {
+    let protocol = request.extensions().get::<Protocol>();
+    let spoken = Spoken {
+        version: Version::Http2,
+        protocol: protocol.map(Protocol::as_str),
+        ended: request.body().is_end_stream(),
+        early: false,
+    };
+    request_head(request, spoken, &entrance.load_balancer.attributes.limits)
 }
 
 async fn handshake(

@@ -95,10 +95,7 @@ impl<R> Tasks<R> {
             self.open -= 1;
             return Poll::Ready(Ok(fate));
         }
-        match &mut board.connection {
-            Some(known) => known.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        remember(&mut board.connection, cx);
         drop(board);
         while let Poll::Ready(Some(ended)) = self.running.poll_join_next(cx) {
             if ended.is_err_and(|error| error.is_panic()) {
@@ -121,19 +118,16 @@ impl<R> Seat<R> {
     pub(super) async fn next(&self, vigil: &mut Vigil) -> Option<R> {
         let given = poll_fn(|cx| {
             let mut desk = self.desk.lock();
-            match desk.next.take() {
-                Some(request) => Poll::Ready(request),
-                None => {
-                    desk.task = Some(cx.waker().clone());
-                    Poll::Pending
-                }
+            if desk.next.is_some() {
+                return Poll::Ready(());
             }
+            remember(&mut desk.task, cx);
+            Poll::Pending
         });
-        if let Ok(request) = vigil.wait(REST, pin!(given)).await {
-            return Some(request);
+        if vigil.wait(REST, pin!(given)).await.is_err() {
+            let mut board = self.board.lock();
+            board.resting.retain(|desk| !Arc::ptr_eq(desk, &self.desk));
         }
-        let mut board = self.board.lock();
-        board.resting.retain(|desk| !Arc::ptr_eq(desk, &self.desk));
         self.desk.lock().next.take()
     }
 
@@ -143,6 +137,14 @@ impl<R> Seat<R> {
         board.fates.push(fate);
         board.resting.push(Arc::clone(&self.desk));
         board.connection.iter().for_each(Waker::wake_by_ref);
+    }
+}
+
+/// Keeps whom to wake; mostly it is the one that is known already.
+fn remember(waker: &mut Option<Waker>, cx: &Context<'_>) {
+    match waker {
+        Some(known) => known.clone_from(cx.waker()),
+        none => *none = Some(cx.waker().clone()),
     }
 }
 
