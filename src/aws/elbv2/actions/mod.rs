@@ -145,9 +145,11 @@ pub(super) fn told(
     let noted = notes.and_then(|notes| notes.parameters.get(ORDER));
     let noted = noted.map(|text| text.split(',').map(|number| number.parse().ok()).collect());
     let noted: Vec<Option<u32>> = noted.unwrap_or_default();
+    // AWS: one that was given no number is told without; of several each has one.
+    let are_several = actions.len() > 1;
     for (number, action) in (1..).zip(&mut actions) {
         let given = noted.get(number as usize - 1).copied().flatten();
-        action.order = given.or(Some(number));
+        action.order = given.or(are_several.then_some(number));
     }
     actions
 }
@@ -310,7 +312,7 @@ mod tests {
             let told = round(&form(wanted));
             assert_eq!(told.len(), 1);
             assert_eq!(told[0].target_group_arn.as_deref(), Some(one.as_str()));
-            assert_eq!(told[0].order, Some(1));
+            assert_eq!(told[0].order, None);
             let text = serde_json::to_string(&told[0].forward_config).unwrap();
             assert_eq!(
                 text,
