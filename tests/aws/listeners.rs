@@ -219,6 +219,43 @@ async fn attributes_have_defaults_and_their_effect() {
 }
 
 #[tokio::test]
+async fn a_listener_that_changes_its_protocol_leaves_what_was_of_that() {
+    let target = Target::saying("hello").await;
+    let group = format!(
+        "[[target_group]]\nname = \"whole\"\nprotocol = \"TCP\"\nhealth_check = {{ enabled = false }}\n{}\n",
+        target.line()
+    );
+    let scene = Scene::before(&target, &group).await;
+    let (owner, site) = (scene.load_balancer("web").await, scene.site().await);
+    let whole = [("Names.member.1", "whole")];
+    let whole = scene.done("DescribeTargetGroups", &whole).await;
+    let whole = whole.one("TargetGroupArn");
+    let port = free_port();
+    let port_text = port.to_string();
+    let mut wanted = plain(&owner, &port_text, &whole);
+    wanted[1].1 = "TCP";
+    let made = scene.done("CreateListener", &wanted).await;
+    let arn = made.one("ListenerArn");
+    let whose = ("ListenerArn", arn.as_str());
+    let idle = [
+        whose,
+        ("Attributes.member.1.Key", "tcp.idle_timeout.seconds"),
+        ("Attributes.member.1.Value", "60"),
+    ];
+    let all = scene.done("ModifyListenerAttributes", &idle).await;
+    assert_eq!(all.one("Value"), "60");
+    let http = [whose, ("Protocol", "HTTP"), wanted[3], (wanted[4].0, &site)];
+    let changed = scene.done("ModifyListener", &http).await;
+    assert_eq!(changed.one("Protocol"), "HTTP");
+    let answer = Client::connect(at(port)).await.get("/").await;
+    assert_eq!(answer.text(), "hello");
+    let tcp = [whose, ("Protocol", "TCP"), wanted[3], wanted[4]];
+    scene.done("ModifyListener", &tcp).await;
+    let all = scene.done("DescribeListenerAttributes", &[whose]).await;
+    assert_eq!(all.one("Value"), "350");
+}
+
+#[tokio::test]
 async fn what_cannot_be_is_refused_and_everything_stays_as_it_was() {
     let target = Target::saying("hello").await;
     let scene = Scene::before(&target, FILE).await;

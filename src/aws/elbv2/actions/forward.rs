@@ -66,18 +66,21 @@ pub(super) fn read(
         })
     });
     let groups = groups.collect::<Result<Vec<_>, ApiError>>()?;
-    let stickiness = config.target_group_stickiness_config.as_ref();
-    let default = GroupStickiness::default();
-    let stickiness = stickiness.map_or_else(GroupStickiness::default, |wanted| GroupStickiness {
-        enabled: wanted.enabled.unwrap_or(false),
-        duration: wanted
-            .duration_seconds
-            .map_or(default.duration, Span::from_secs),
-    });
-    Ok(match (&groups[..], stickiness == default) {
-        ([WeightedGroup { group, weight: 1 }], true) => Forward::Group(group.clone()),
-        (_, true) => Forward::Weighted(groups),
-        (_, false) => Forward::Config(ForwardConfig { groups, stickiness }),
+    let wanted = config.target_group_stickiness_config.as_ref();
+    // Who says how long must read it back, also where nobody stays.
+    let said = wanted.filter(|it| it.enabled == Some(true) || it.duration_seconds.is_some());
+    Ok(match (said, &groups[..]) {
+        (Some(said), _) => Forward::Config(ForwardConfig {
+            stickiness: GroupStickiness {
+                enabled: said.enabled.unwrap_or(false),
+                duration: said
+                    .duration_seconds
+                    .map_or(GroupStickiness::default().duration, Span::from_secs),
+            },
+            groups,
+        }),
+        (None, [WeightedGroup { group, weight: 1 }]) => Forward::Group(group.clone()),
+        (None, _) => Forward::Weighted(groups),
     })
 }
 
@@ -99,10 +102,9 @@ pub(super) fn told(forward: &Forward, catalogue: &Catalogue<'_>) -> (Option<Stri
         }
     };
     let stickiness = match forward {
-        Forward::Config(config) => config.stickiness.clone(),
-        Forward::Group(_) | Forward::Weighted(_) => GroupStickiness::default(),
+        Forward::Config(config) => Some(&config.stickiness),
+        Forward::Group(_) | Forward::Weighted(_) => None,
     };
-    let is_said = stickiness != GroupStickiness::default();
     let alone = match &target_groups[..] {
         [alone] => Some(alone.target_group_arn.clone()),
         _ => None,
@@ -110,8 +112,8 @@ pub(super) fn told(forward: &Forward, catalogue: &Catalogue<'_>) -> (Option<Stri
     let config = Config {
         target_groups,
         target_group_stickiness_config: Some(Stickiness {
-            enabled: Some(stickiness.enabled),
-            duration_seconds: is_said.then_some(stickiness.duration.0.as_secs()),
+            enabled: Some(stickiness.is_some_and(|it| it.enabled)),
+            duration_seconds: stickiness.map(|it| it.duration.0.as_secs()),
         }),
     };
     (alone, config)

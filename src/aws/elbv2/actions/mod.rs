@@ -353,6 +353,27 @@ mod tests {
     }
 
     #[test]
+    fn a_forward_where_nobody_stays_keeps_how_long_they_would() {
+        let one = arn("one");
+        let of = "Actions.member.1.ForwardConfig";
+        let told = round(&form(&[
+            ("Actions.member.1.Type", "forward"),
+            (&format!("{of}.TargetGroups.member.1.TargetGroupArn"), &one),
+            (
+                &format!("{of}.TargetGroupStickinessConfig.Enabled"),
+                "false",
+            ),
+            (
+                &format!("{of}.TargetGroupStickinessConfig.DurationSeconds"),
+                "3600",
+            ),
+        ]));
+        let text = serde_json::to_string(&told[0].forward_config).unwrap();
+        let kept = "\"Enabled\":false,\"DurationSeconds\":3600";
+        assert!(text.contains(kept), "{text}");
+    }
+
+    #[test]
     fn a_redirect_is_told_with_the_placeholders_of_what_stays() {
         let told = round(&form(&[
             ("Actions.member.1.Type", "redirect"),

@@ -17,7 +17,8 @@ use super::tags::{self, Tag};
 use crate::aws::catalogue::{Catalogue, Entry};
 use crate::aws::{ApiError, Call, now};
 use crate::config::Inventory;
-use crate::config::document::{Listener, ListenerProtocol};
+use crate::config::document;
+use crate::config::document::{Listener, ListenerProtocol, RequestHeaderNames, ResponseHeaders};
 use crate::config::inventory::{Id, Made, MadeListener, Notes};
 use crate::tls::Policy;
 
@@ -187,6 +188,7 @@ impl Wanted {
         if let Some(name) = &self.protocol {
             document.protocol = protocol(name)?;
         }
+        keep_own_attributes(document);
         match document.protocol {
             ListenerProtocol::Https | ListenerProtocol::Tls => {
                 self.secure(document, &mut made.certificates, catalogue)?;
@@ -194,8 +196,7 @@ impl Wanted {
             ListenerProtocol::Http | ListenerProtocol::Tcp => {
                 self.must_not_be_secure(document.protocol)?;
                 document.ssl_policy = None;
-                document.mutual_authentication =
-                    crate::config::document::MutualAuthentication::default();
+                document.mutual_authentication = document::MutualAuthentication::default();
                 made.certificates.clear();
             }
         }
@@ -285,6 +286,17 @@ impl Wanted {
                 description::protocol(protocol)
             ))),
             None => Ok(()),
+        }
+    }
+}
+
+/// Those of a protocol that it no longer speaks go.
+fn keep_own_attributes(document: &mut Listener) {
+    match document.protocol {
+        ListenerProtocol::Http | ListenerProtocol::Https => document.idle_timeout = None,
+        ListenerProtocol::Tcp | ListenerProtocol::Tls => {
+            document.response_headers = ResponseHeaders::default();
+            document.request_header_names = RequestHeaderNames::default();
         }
     }
 }
