@@ -177,6 +177,12 @@
 //!   the new process has the same rights and, under systemd, the same unit, and whoever asks learns
 //!   what became of it. The process before has time, so it never closes an idle connection that a
 //!   client might be about to use; a shutdown does ([`net::Drain`]). Counters are not passed on.
+//! * What is made through AWS's API ([`aws`]) stands beside the file and is never written into it: the
+//!   operator's text stays the operator's. The file's own load balancers and groups are described like any
+//!   other and not changed, but listeners, rules and targets may be added to them. A change is checked with the
+//!   whole configuration, so it is refused where a file that said the same would be. ARNs of what the
+//!   file says are derived from its names. Subnets, security groups, certificates and trust stores are
+//!   the file's alone.
 //! * Numeric ranges are ALB's unless the configuration says `ranges = "relaxed"`.
 //!
 //! # Invariants

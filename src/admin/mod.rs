@@ -171,6 +171,7 @@ mod tests {
             "/reload",
             "/target-groups/wordpress/targets/wp-a/drain",
             "/more",
+            "/",
         ] {
             let refused = sample.ask("POST", path, foreign).await;
             assert_eq!(refused.status, 403, "{path}");

@@ -275,6 +275,18 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_the_file_takes_is_refused_and_says_who_else_has_it() {
+        let file = FILE.replace("\"site\"", "\"made\"");
+        let report = check_joined(&file, "file", &inventory());
+        let text = report.into_result().unwrap_err().to_string();
+        assert!(
+            text.contains("target_group[0] is named `made`, too"),
+            "{text}"
+        );
+        assert!(text.contains("AWS API: target_group[1].name"), "{text}");
+    }
+
+    #[test]
     fn what_a_thing_was_made_for_may_be_gone() {
         let other = "[[load_balancer]]\nname = \"other\"\n[[load_balancer.listener]]\nport = 80\n\
                      default = { forward = \"other\" }\n[[target_group]]\nname = \"other\"\n";
