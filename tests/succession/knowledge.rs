@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 
 use crate::process::{Daemon, address};
-use crate::scene::{Site, entries, group, listening};
+use crate::scene::{Site, UNPROBED, entries, group, listening};
 use crate::support::{Client, SOON, eventually};
 
 #[tokio::test]
@@ -66,6 +66,44 @@ async fn health_and_drains_are_known_before_the_first_probe() {
     for _ in 0..4 {
         assert!(client.get("/").await.text().starts_with("a "));
     }
+}
+
+#[tokio::test]
+async fn what_was_made_through_the_aws_api_is_there_and_can_be_changed() {
+    let site = Site::start("a").await;
+    let state = tempfile::tempdir().unwrap();
+    let mut text = format!("state_directory = {:?}\n", state.path());
+    text += &listening(0, "{ forward = \"group\" }");
+    group(&mut text, "group", UNPROBED, &[]);
+    let daemon = Daemon::start(&text).await;
+    let address = site.target.address;
+    let target = format!(
+        "&Targets.member.1.Id={}&Targets.member.1.Port={}",
+        address.ip(),
+        address.port()
+    );
+    let groups = aws(&daemon, "DescribeTargetGroups").await;
+    let (_, arn) = groups.split_once("<TargetGroupArn>").unwrap();
+    let arn = arn.split('<').next().unwrap();
+    let of_group = |action: &str| format!("{action}&TargetGroupArn={arn}");
+    aws(&daemon, &(of_group("RegisterTargets") + &target)).await;
+    daemon.upgraded().await;
+    let mut client = Client::connect(daemon.address()).await;
+    assert!(client.get("/").await.text().starts_with("a "));
+    aws(&daemon, &(of_group("DeregisterTargets") + &target)).await;
+    let health = aws(&daemon, &of_group("DescribeTargetHealth")).await;
+    assert!(health.contains("<State>draining</State>"), "{health}");
+}
+
+/// What the AWS API answers to an action with its parameters.
+async fn aws(daemon: &Daemon, action: &str) -> String {
+    let form = format!("Version=2015-12-01&Action={action}");
+    let length = form.len();
+    let request =
+        format!("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{form}");
+    let response = Client::connect(daemon.admin()).await.ask(request).await;
+    assert_eq!(response.status(), 200, "{action}: {}", response.text());
+    response.text().to_owned()
 }
 
 #[tokio::test]
