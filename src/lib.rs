@@ -25,6 +25,7 @@
 //! |   | [`target`] | one target: identity, address, health, requests in flight |
 //! |   | [`metrics`] | what is measured, and its names |
 //! |   | [`access_log`] | one line a request, and one a connection, each log written by a thread of its own |
+//! |   | [`causes`] | an error as a line, with what caused it |
 //! |   | [`disk`] | files that are there whole or not at all |
 //! | 1 | [`inbound`] | whom a listener lets in: security groups, network ACLs |
 //! |   | [`routing`] | which rule a request meets; knows no targets |
@@ -206,6 +207,7 @@ pub mod app;
 pub mod auth;
 pub mod aws;
 pub mod balance;
+pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod demo;

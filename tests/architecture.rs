@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 const ROWS: [&[&str]; 13] = [
     &[
         "access_log",
+        "causes",
         "disk",
         "http1",
         "keyring",

@@ -1,7 +1,5 @@
 //! How an authority is reached: HTTPS, its certificate verified, with limits of time and size.
 
-use std::error::Error;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -21,6 +19,7 @@ use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::time::timeout;
 
+use crate::causes::in_full;
 use crate::tls::AuthoritiesError;
 
 /// How long one exchange may take.
@@ -133,23 +132,6 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<SystemTime> {
         Ok(seconds) => Some(now + Duration::from_secs(seconds.into())),
         Err(_) => httpdate::parse_http_date(value).ok(),
     }
-}
-
-/// hyper says what failed, and its causes why.
-fn in_full(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let said = match source.downcast_ref::<io::Error>() {
-            Some(error) => error.to_string(),
-            None => source.to_string(),
-        };
-        if !text.contains(&said) {
-            text.push_str(&format!(": {said}"));
-        }
-        cause = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

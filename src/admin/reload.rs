@@ -1,13 +1,12 @@
 //! `POST /reload`: takes the configuration over as it is now, or says why not.
 
-use std::error::Error;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use crate::causes::in_full;
 use crate::config::Problem;
 use crate::reload::{Cause, Changes, Difference, ReloadError, Reloaded};
 
@@ -81,7 +80,7 @@ fn refused(error: &ReloadError) -> Response {
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let document = Refused {
-        error: with_sources(error),
+        error: in_full(error),
         help: "nothing has changed: the configuration before stays in force; put right what is \
                named here and ask again",
         problems: match error {
@@ -90,18 +89,6 @@ fn refused(error: &ReloadError) -> Response {
         },
     };
     (status, Json(document)).into_response()
-}
-
-/// An error with all that caused it.
-pub(super) fn with_sources(error: &ReloadError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -6,11 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 
+use crate::causes::in_full;
 use crate::discovery::{ProviderReport, ProviderState};
 use crate::succession::Lineage;
 
 use super::Context;
-use super::reload::with_sources;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
@@ -94,7 +94,7 @@ pub(super) async fn show(State(context): State<Context>) -> Json<Status> {
         last_refusal: refusal.map(|refusal| RefusalDocument {
             time: time(refusal.at),
             cause: refusal.cause.as_str(),
-            error: with_sources(&refusal.error),
+            error: in_full(&*refusal.error),
         }),
         access_log: AccessLogDocument {
             lines_written: context.access_log.written(),

@@ -1,6 +1,5 @@
 //! From options to a running daemon, in order.
 
-use std::error::Error as _;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -20,6 +19,7 @@ use crate::acme::{Acme, Challenges, Clock};
 use crate::admin::{self, Readiness};
 use crate::auth::{Secrets, Signer};
 use crate::aws;
+use crate::causes::in_full;
 use crate::config;
 use crate::discovery::Discovery;
 use crate::health::{HealthChecker, watch_anomalies};
@@ -108,17 +108,6 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What went wrong, and what caused it.
-    pub fn with_sources(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
-        }
-        text
-    }
-
     /// Whether the configuration's text or file is at fault, not the machine's state.
     pub fn is_bad_configuration(&self) -> bool {
         match self {
@@ -176,7 +165,7 @@ async fn launch(mut options: Options) -> Result<(Running, Control), StartError> 
         }
         (Err(error), Some(successor)) => {
             let fault = error.is_bad_configuration();
-            successor.failed(error.with_sources(), fault).await;
+            successor.failed(in_full(&error), fault).await;
         }
         (_, None) => {}
     }

@@ -22,6 +22,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 
+use crate::causes::in_full;
+
 /// ALB's limit for an identity provider.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -260,13 +262,7 @@ where
 }
 
 fn failed(error: impl std::error::Error) -> OutboundError {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
-    OutboundError::Failed(text)
+    OutboundError::Failed(in_full(&error))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use crate::causes::in_full;
 use crate::config::Inventory;
 use crate::reload::{ReloadError, ReloadHandle, Standing};
 use crate::snapshot::Shared;
@@ -164,14 +165,4 @@ fn now() -> u64 {
 fn timestamp(seconds: u64) -> String {
     let at = UNIX_EPOCH + Duration::from_secs(seconds);
     humantime::format_rfc3339_seconds(at).to_string()
-}
-
-fn in_full(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text = format!("{text}: {source}");
-        cause = source.source();
-    }
-    text
 }

@@ -1,6 +1,5 @@
 //! What went wrong with a command, and the exit code for it.
 
-use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,6 +7,7 @@ use std::process::ExitCode;
 use thiserror::Error;
 
 use crate::app::StartError;
+use crate::causes::in_full;
 use crate::demo::DemoError;
 use crate::local_ca::LocalCaError;
 use crate::succession::SuccessionError;
@@ -59,18 +59,12 @@ impl Failure {
     }
 
     fn text(&self) -> String {
-        let mut text = match self {
+        match self {
             // A refusal is rendered as a compiler would; it says "error" itself.
-            Self::Refused(text) => return text.clone(),
-            Self::Start(error) if error.is_bad_configuration() => error.to_string(),
-            other => format!("elbow: {other}"),
-        };
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str(&format!(": {error}"));
-            cause = error.source();
+            Self::Refused(text) => text.clone(),
+            Self::Start(error) if error.is_bad_configuration() => in_full(error),
+            other => format!("elbow: {}", in_full(other)),
         }
-        text
     }
 
     fn exit_code(&self) -> u8 {

@@ -1,6 +1,5 @@
 //! The life of a reload.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,6 +9,7 @@ use tracing::{error, info, warn};
 
 use crate::access_log::{self, AccessLog, Subject};
 use crate::acme::{self, Acme};
+use crate::causes::in_full;
 use crate::config::{
     self, AccessLogSettings, Inventory, LoadedCertificates, LoadedTrustStores, Problems, Rejected,
     ValidConfig,
@@ -425,7 +425,7 @@ impl Reloader {
             error!(
                 %cause,
                 "configuration refused, the one before stays in force:\n{}",
-                with_sources(&error),
+                in_full(&error),
             );
         }
         let error = Arc::new(error);
@@ -455,16 +455,4 @@ fn warnings(fixed: &Fixed, next: &ValidConfig, problems: Problems) -> Vec<String
     let single = |problem| Problems::new(name, vec![problem]).to_string();
     let doubts = problems.problems.into_iter().map(single);
     doubts.chain(fixed.warnings(next)).collect()
-}
-
-/// An error with what caused it, on one line each.
-fn with_sources(error: &ReloadError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(source) = cause {
-        // Writing to a string cannot fail.
-        let _ = write!(text, ": {source}");
-        cause = source.source();
-    }
-    text
 }

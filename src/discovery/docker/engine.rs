@@ -1,8 +1,6 @@
 //! Talking to the engine: all that is input and output about it.
 
 use std::collections::HashMap;
-use std::error::Error as _;
-use std::fmt::Write;
 
 use bollard::errors::Error;
 use bollard::models::{EventMessage, EventMessageTypeEnum};
@@ -13,6 +11,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::{Stream, StreamExt};
 
 use super::container::Container;
+use crate::causes::in_full;
 use crate::config::DockerHost;
 
 /// How long the engine may take to answer, in seconds.
@@ -141,18 +140,9 @@ fn read(message: EventMessage) -> Option<Event> {
     })
 }
 
-/// An error with all that caused it: the outer one often says only that a client has failed.
+/// An error in full: the outer one often says only that a client has failed.
 fn words(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        let source_text = source.to_string();
-        if !text.contains(&source_text) {
-            // Writing to a string cannot fail.
-            let _ = write!(text, ": {source_text}");
-        }
-        cause = source.source();
-    }
+    let mut text = in_full(error);
     if text.contains("Permission denied") {
         text += " (the user that Elbow runs as must be allowed to use the engine's socket)";
     }

@@ -8,7 +8,6 @@ mod http2;
 mod https;
 mod tcp;
 
-use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -18,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout};
 
 use super::Resolver;
+use crate::causes::in_full;
 use crate::target::{HealthReason, Outcome, ProbeRecord, Target, TargetAddress, TargetHealth};
 use crate::target_group::{HealthCheck, ProbeProtocol, ProtocolVersion};
 use crate::tls::{Connector, ConnectorError};
@@ -162,9 +162,9 @@ pub(super) enum ProbeError {
     Tls(#[source] io::Error),
     #[error("the target does not speak {0}: it did not agree on that (ALPN)")]
     Protocol(&'static str),
-    #[error("no well-formed answer: {}", with_causes(.0))]
+    #[error("no well-formed answer: {}", in_full(.0))]
     Answer(#[source] hyper::Error),
-    #[error("no well-formed answer in HTTP/2: {}", with_causes(.0))]
+    #[error("no well-formed answer in HTTP/2: {}", in_full(.0))]
     Http2(#[source] h2::Error),
     #[error("maintenance: HTTP 503, Retry-After: {0}")]
     Maintenance(String),
@@ -258,16 +258,6 @@ fn in_words(error: &io::Error) -> String {
         }
         _ => error.to_string(),
     }
-}
-
-fn with_causes(error: &dyn Error) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        words = format!("{words}: {error}");
-        cause = error.source();
-    }
-    words
 }
 
 /// Where a redirect leads says at once why a probe meets one (WordPress sends a request for a host
