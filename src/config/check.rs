@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::certificates::{self, LoadedCertificates};
 use super::document::Config;
 use super::fit::Removed;
-use super::inventory::{Inventory, InventoryError};
+use super::inventory::{Inventory, InventoryError, Joined};
 use super::preset::PresetReport;
 use super::problem::{Problem, Problems};
 use super::read::{Reading, read, spanned};
@@ -14,6 +14,7 @@ use super::source::Source;
 use super::trust_stores::{self, LoadedTrustStores};
 use super::valid::ValidConfig;
 use super::validate::{self as validation};
+use crate::causes::in_full;
 
 /// What a check found.
 #[derive(Debug)]
@@ -170,13 +171,13 @@ pub fn check_joined(text: &str, name: &str, inventory: &Inventory) -> CheckRepor
         found.retain(|problem| !removed.explains(&problem.path));
         locate(&source, &mut found);
         valid = checked.filter(|_| problems.is_empty());
+        problems.append(&mut found);
+        say_made(&joined, &mut made);
+        problems.append(&mut made);
+        problems.append(&mut orphans);
         if let Some(valid) = &mut valid {
             valid.joined = joined;
         }
-        problems.append(&mut found);
-        made.iter_mut().for_each(say_made);
-        problems.append(&mut made);
-        problems.append(&mut orphans);
     }
     CheckReport {
         config: valid,
@@ -231,14 +232,11 @@ fn inventory(text: &str, name: &str) -> Result<Inventory, InventoryError> {
     state.map_or_else(|| Ok(Inventory::default()), |it| Inventory::read(&it))
 }
 
-fn in_full(error: &InventoryError) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
-}
-
 /// Where else it is to be looked for than in the file.
-fn say_made(problem: &mut Problem) {
-    problem.path = format!("AWS API: {}", problem.path);
+fn say_made(joined: &Joined, problems: &mut [Problem]) {
+    for problem in problems {
+        problem.path = format!("AWS API: {}", joined.named(&problem.path));
+    }
 }
 
 fn locate_joined(valid: &ValidConfig, text: &str, found: Vec<Problem>) -> Vec<Problem> {
@@ -246,7 +244,7 @@ fn locate_joined(valid: &ValidConfig, text: &str, found: Vec<Problem>) -> Vec<Pr
         .into_iter()
         .partition(|it| valid.joined.is_made(&it.path));
     locate(&Source::new(text), &mut found);
-    made.iter_mut().for_each(say_made);
+    say_made(&valid.joined, &mut made);
     found.append(&mut made);
     found
 }

@@ -1,5 +1,7 @@
 //! How what was made joins what the file says, and which part of the result is which.
 
+use std::collections::BTreeMap;
+
 use super::super::document::{Config, Listener, ListenerCertificate, Target};
 use super::super::path::{Step, steps};
 use super::super::problem::Problem;
@@ -12,13 +14,15 @@ pub struct Joined {
     load_balancers: Vec<Vec<usize>>,
     /// For each target group of the file how many targets it has.
     target_groups: Vec<usize>,
+    /// What stands at which path: nobody can look up a number in a list that is in no file.
+    names: BTreeMap<String, String>,
 }
 
 impl Inventory {
     /// Takes what was made into the file's document. What it was made for and is there no longer is left out, with
     /// a warning.
     pub(in crate::config) fn join(&self, config: &mut Config) -> (Joined, Vec<Problem>) {
-        let joined = Joined::of(config);
+        let mut joined = Joined::of(config);
         let mut problems = Vec::new();
         let certificates = named_certificates(config);
         let load_balancers = self.load_balancers.iter();
@@ -63,6 +67,9 @@ impl Inventory {
                 )),
             }
         }
+        if !self.is_empty() {
+            joined.name(config);
+        }
         (joined, problems)
     }
 
@@ -92,6 +99,46 @@ impl Joined {
                 .map(|it| it.listener.iter().map(rules).collect())
                 .collect(),
             target_groups: target_groups.map(|it| it.targets.len()).collect(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    /// What is at a path, in words: "load balancer `web`, listener on port 80, default.forward".
+    pub(in crate::config) fn named(&self, path: &str) -> String {
+        let mut words = Vec::new();
+        let mut rest = path;
+        for (place, name) in &self.names {
+            let below = path.strip_prefix(place.as_str());
+            if let Some(below) = below.filter(|it| it.is_empty() || it.starts_with('.')) {
+                words.push(name.as_str());
+                rest = below.trim_start_matches('.');
+            }
+        }
+        words.extend(Some(rest).filter(|rest| !rest.is_empty()));
+        words.join(", ")
+    }
+
+    fn name(&mut self, config: &Config) {
+        let names = &mut self.names;
+        for (index, load_balancer) in config.load_balancer.iter().enumerate() {
+            let place = format!("load_balancer[{index}]");
+            for (index, listener) in load_balancer.listener.iter().enumerate() {
+                let place = format!("{place}.listener[{index}]");
+                for (index, rule) in listener.rule.iter().enumerate() {
+                    let name = format!("rule of priority {}", rule.priority);
+                    names.insert(format!("{place}.rule[{index}]"), name);
+                }
+                names.insert(place, format!("listener on port {}", listener.port));
+            }
+            names.insert(place, format!("load balancer `{}`", load_balancer.name));
+        }
+        for (index, group) in config.target_group.iter().enumerate() {
+            let place = format!("target_group[{index}]");
+            for (index, target) in group.targets.iter().enumerate() {
+                let name = format!("target {}", target.address);
+                names.insert(format!("{place}.targets[{index}]"), name);
+            }
+            names.insert(place, format!("target group `{}`", group.name));
         }
     }
 
@@ -257,7 +304,9 @@ mod tests {
         let problems = problems.unwrap_err().problems;
         assert_eq!(problems[0].location, None, "{problems:?}");
         assert!(
-            problems[0].path.starts_with("AWS API: load_balancer[0]"),
+            problems[0].path.starts_with(
+                "AWS API: load balancer `web`, listener on port 80, rule of priority 5"
+            ),
             "{problems:?}"
         );
     }
@@ -283,7 +332,10 @@ mod tests {
             text.contains("target_group[0] is named `made`, too"),
             "{text}"
         );
-        assert!(text.contains("AWS API: target_group[1].name"), "{text}");
+        assert!(
+            text.contains("AWS API: target group `made`, name"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -44,6 +44,17 @@ impl Inventory {
     }
 }
 
+impl Inventory {
+    /// Whether nothing was made that says anything in the document.
+    fn is_empty(&self) -> bool {
+        self.load_balancers.is_empty()
+            && self.listeners.is_empty()
+            && self.rules.is_empty()
+            && self.target_groups.is_empty()
+            && self.targets.is_empty()
+    }
+}
+
 /// One of the things made.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
