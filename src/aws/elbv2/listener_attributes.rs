@@ -1,22 +1,14 @@
 //! The attributes of listeners, by AWS's keys: one row an attribute. A listener has those of its protocol.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::attributes::{Attribute, Attributes};
 use super::listeners::set;
 use crate::aws::catalogue::Catalogue;
 use crate::aws::{ApiError, Call};
 use crate::config::Span;
 use crate::config::document::{Listener, ListenerProtocol, RequestHeaderNames};
 use crate::config::inventory::MadeListener;
-
-/// AWS: ListenerAttribute.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Attribute {
-    key: String,
-    #[serde(default)]
-    value: String,
-}
 
 /// `DescribeListenerAttributes`.
 #[derive(Debug, Deserialize)]
@@ -30,13 +22,6 @@ pub(super) struct DescribeListenerAttributes {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ModifyListenerAttributes {
     listener_arn: String,
-    attributes: Vec<Attribute>,
-}
-
-/// The answer to both.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Attributes {
     attributes: Vec<Attribute>,
 }
 

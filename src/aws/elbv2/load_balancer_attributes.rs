@@ -4,23 +4,15 @@
 //! file has its own, and what belongs to services that are not there. `deletion_protection.enabled` has its effect
 //! when a load balancer is to be deleted.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::attributes::{Attribute, Attributes};
 use super::load_balancers::{DELETION_PROTECTION, set};
 use crate::aws::catalogue::Catalogue;
 use crate::aws::{ApiError, Call};
 use crate::config::Span;
 use crate::config::document::{DesyncMitigation, ForwardedFor, LoadBalancer, Scheme};
 use crate::config::inventory::{Made, Notes};
-
-/// AWS: LoadBalancerAttribute.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Attribute {
-    key: String,
-    #[serde(default)]
-    value: String,
-}
 
 /// `DescribeLoadBalancerAttributes`.
 #[derive(Debug, Deserialize)]
@@ -34,13 +26,6 @@ pub(super) struct DescribeLoadBalancerAttributes {
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ModifyLoadBalancerAttributes {
     load_balancer_arn: String,
-    attributes: Vec<Attribute>,
-}
-
-/// The answer to both.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Attributes {
     attributes: Vec<Attribute>,
 }
 

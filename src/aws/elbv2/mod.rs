@@ -4,6 +4,7 @@
 //! like AWS's reference, and an operation is a function from one to the other.
 
 mod actions;
+mod attributes;
 mod conditions;
 mod limits;
 mod listener_attributes;

@@ -6,8 +6,9 @@
 
 mod table;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::attributes::{Attribute, Attributes};
 use super::target_groups::{TheTargetGroup, made};
 use crate::aws::catalogue::{Catalogue, Entry};
 use crate::aws::{ApiError, Call};
@@ -15,29 +16,14 @@ use crate::config::Inventory;
 use crate::config::document::TargetGroup;
 use crate::config::inventory::{Made, Notes};
 
-use table::{Attribute, Place, TABLE};
+use table::{Place, Row, TABLE};
 
 /// `ModifyTargetGroupAttributes`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ModifyTargetGroupAttributes {
     target_group_arn: String,
-    attributes: Vec<TargetGroupAttribute>,
-}
-
-/// AWS: TargetGroupAttribute.
-#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct TargetGroupAttribute {
-    key: String,
-    value: String,
-}
-
-/// The answer: all that the group has, also what was not changed.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct Attributes {
-    attributes: Vec<TargetGroupAttribute>,
+    attributes: Vec<Attribute>,
 }
 
 /// `DescribeTargetGroupAttributes`.
@@ -69,9 +55,9 @@ fn all(group: &Entry<'_, TargetGroup>) -> Attributes {
 }
 
 /// Every attribute that such a group has.
-fn read(group: &TargetGroup, notes: Option<&Notes>) -> Vec<TargetGroupAttribute> {
+fn read(group: &TargetGroup, notes: Option<&Notes>) -> Vec<Attribute> {
     let rows = TABLE.iter().filter(|row| (row.has)(group));
-    let value = |row: &Attribute| {
+    let value = |row: &Row| {
         let noted = || {
             notes
                 .and_then(|notes| notes.attributes.get(row.key))
@@ -80,7 +66,7 @@ fn read(group: &TargetGroup, notes: Option<&Notes>) -> Vec<TargetGroupAttribute>
         let value = (row.read)(group).or_else(noted);
         value.unwrap_or_else(|| row.default.to_owned())
     };
-    let attribute = |row: &Attribute| TargetGroupAttribute {
+    let attribute = |row: &Row| Attribute {
         key: row.key.to_owned(),
         value: value(row),
     };
@@ -88,14 +74,14 @@ fn read(group: &TargetGroup, notes: Option<&Notes>) -> Vec<TargetGroupAttribute>
 }
 
 /// Writes all of them again, with what is wanted: where one stands may depend on another.
-fn write(made: &mut Made<TargetGroup>, wanted: &[TargetGroupAttribute]) -> Result<(), ApiError> {
+fn write(made: &mut Made<TargetGroup>, wanted: &[Attribute]) -> Result<(), ApiError> {
     let mut all = read(&made.document, Some(&made.notes));
     for wanted in wanted {
         let place = all.iter_mut().find(|it| it.key == wanted.key);
         let place = place.ok_or_else(|| unknown(&wanted.key))?;
         place.value.clone_from(&wanted.value);
     }
-    for TargetGroupAttribute { key, value } in all {
+    for Attribute { key, value } in all {
         let Some(row) = TABLE
             .iter()
             .find(|row| row.key == key && (row.has)(&made.document))
@@ -148,7 +134,7 @@ mod tests {
     fn set(made: &mut Made<TargetGroup>, pairs: &[(&str, &str)]) -> Result<(), ApiError> {
         let wanted: Vec<_> = pairs
             .iter()
-            .map(|(key, value)| TargetGroupAttribute {
+            .map(|(key, value)| Attribute {
                 key: (*key).to_owned(),
                 value: (*value).to_owned(),
             })

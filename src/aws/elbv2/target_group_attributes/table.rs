@@ -9,7 +9,7 @@ use crate::config::document::{
 
 /// One attribute.
 #[derive(Debug)]
-pub(super) struct Attribute {
+pub(super) struct Row {
     /// AWS's name.
     pub(super) key: &'static str,
     /// What it is where nobody says it.
@@ -40,8 +40,8 @@ const CROSS_ZONE: &str = "true, false or use_load_balancer_configuration";
 const ALGORITHM: &str = "round_robin, least_outstanding_requests or weighted_random";
 
 /// All of them.
-pub(super) const TABLE: &[Attribute] = &[
-    Attribute {
+pub(super) const TABLE: &[Row] = &[
+    Row {
         key: "deregistration_delay.timeout_seconds",
         default: "300",
         has: any,
@@ -51,7 +51,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "stickiness.enabled",
         default: "false",
         has: any,
@@ -61,7 +61,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "stickiness.type",
         default: "lb_cookie",
         has: speaks_http,
@@ -80,7 +80,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "stickiness.type",
         default: "source_ip",
         has: is_relayed,
@@ -90,21 +90,21 @@ pub(super) const TABLE: &[Attribute] = &[
             _ => Err("source_ip"),
         },
     },
-    Attribute {
+    Row {
         key: "stickiness.lb_cookie.duration_seconds",
         default: "86400",
         has: speaks_http,
         read: |group| duration(group, StickinessType::LbCookie),
         write: |group, value| set_duration(group, StickinessType::LbCookie, value),
     },
-    Attribute {
+    Row {
         key: "stickiness.app_cookie.duration_seconds",
         default: "86400",
         has: speaks_http,
         read: |group| duration(group, StickinessType::AppCookie),
         write: |group, value| set_duration(group, StickinessType::AppCookie, value),
     },
-    Attribute {
+    Row {
         key: "stickiness.app_cookie.cookie_name",
         default: "",
         has: speaks_http,
@@ -115,7 +115,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(if follows { Document } else { Beside })
         },
     },
-    Attribute {
+    Row {
         key: "slow_start.duration_seconds",
         default: "0",
         has: speaks_http,
@@ -125,7 +125,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "load_balancing.algorithm.type",
         default: "round_robin",
         has: speaks_http,
@@ -149,7 +149,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "load_balancing.algorithm.anomaly_mitigation",
         default: "off",
         has: speaks_http,
@@ -169,7 +169,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "load_balancing.cross_zone.enabled",
         default: "use_load_balancer_configuration",
         has: any,
@@ -192,7 +192,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "target_group_health.dns_failover.minimum_healthy_targets.count",
         default: "1",
         has: any,
@@ -202,7 +202,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "target_group_health.dns_failover.minimum_healthy_targets.percentage",
         default: "off",
         has: any,
@@ -212,7 +212,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "target_group_health.unhealthy_state_routing.minimum_healthy_targets.count",
         default: "1",
         has: any,
@@ -222,7 +222,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "target_group_health.unhealthy_state_routing.minimum_healthy_targets.percentage",
         default: "off",
         has: any,
@@ -232,14 +232,14 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "routing.http2.rst_stream_error_forwarding.enabled",
         default: "false",
         has: is_http2,
         read: |_| None,
         write: |_, value| truth(value).map(|_| Beside),
     },
-    Attribute {
+    Row {
         key: "proxy_protocol_v2.enabled",
         default: "false",
         has: is_relayed,
@@ -249,21 +249,21 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "preserve_client_ip.enabled",
         default: "false",
         has: is_relayed,
         read: |_| None,
         write: |_, value| truth(value).map(|_| Beside),
     },
-    Attribute {
+    Row {
         key: "deregistration_delay.connection_termination.enabled",
         default: "false",
         has: is_relayed,
         read: |_| None,
         write: |_, value| truth(value).map(|_| Beside),
     },
-    Attribute {
+    Row {
         key: "target_health_state.unhealthy.connection_termination.enabled",
         default: "true",
         has: is_relayed,
@@ -273,7 +273,7 @@ pub(super) const TABLE: &[Attribute] = &[
             Ok(Document)
         },
     },
-    Attribute {
+    Row {
         key: "target_health_state.unhealthy.draining_interval_seconds",
         default: "0",
         has: is_relayed,
